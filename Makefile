@@ -1,0 +1,59 @@
+# The verbs of this project. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+CACHE ?= .cache/demo
+RUN ?= .cache/demo/run
+
+.PHONY: help setup audit test check api-test up demo-model demo-figures bench
+
+help: ## List the verbs.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make .venv and install everything at the pinned versions.
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli,service,worker,dev]'
+	@touch $@
+
+audit: setup ## Audit the bundled model over HTTP: starts the service, shows progress and verdicts, writes report.json.
+	PALIMPSEST_HOME=$$(mktemp -d) PALIMPSEST_PORT=$${PALIMPSEST_PORT:-$$($(BIN)/python -m service.free_port)} \
+	  $(BIN)/python -m service.up -- $(BIN)/palimpsest audit run docs/first-audit.json --output report.json
+
+up: setup ## Serve on PALIMPSEST_PORT (8000) until interrupted.
+	@$(BIN)/python -m service.up
+
+test: setup ## Run every test, fast ones first.
+	$(BIN)/python -m pytest palimpsest ledger service worker api_tests
+
+api-test: setup ## Run the black-box tests against a stack they start themselves.
+	$(BIN)/python -m pytest api_tests
+
+check: setup ## Format, lint, types, import rules, and generated files that must not be stale.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict palimpsest ledger service worker api_tests
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m palimpsest.contract.schema --check
+	$(BIN)/python -m worker.benchmarks.render --check
+	cd worker/demo && sha256sum --quiet -c SHA256SUMS
+
+demo-model: setup ## Train the bundled model and its descriptor again (about two hours on two cores).
+	$(BIN)/python -m worker.demo.recipe.codec train --cache $(CACHE) --out $(RUN)/vae
+	rm -rf $(RUN)/vae-frozen && cp -r $(RUN)/vae $(RUN)/vae-frozen
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae-frozen --out $(RUN)/model
+	$(BIN)/python -m worker.demo.recipe.codec refine --cache $(CACHE) --out $(RUN)/vae
+	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
+	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae-frozen
+	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)
+
+demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about an hour).
+	$(BIN)/python -m worker.benchmarks.demo_figures
+	$(BIN)/python -m worker.benchmarks.render
+
+bench: setup ## Measure sample-forwards per second against this machine's GEMM peak, by batch.
+	$(BIN)/python -m worker.benchmarks.throughput

@@ -1,0 +1,207 @@
+"""``palimpsest``: submit an audit, watch it, read its report.
+
+Results go to stdout, progress and complaints to stderr; ``exits`` has the exit codes.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, NoReturn
+
+import typer
+from rich.console import Console
+
+from palimpsest import __version__, sentence, table
+from palimpsest.client import DEFAULT_URL, AuditClient
+from palimpsest.contract.status import AuditStatus, State
+from palimpsest.errors import TimedOut, Unreachable
+from palimpsest.exchange import parsed_report
+from palimpsest.exits import FAILED, Commands, note
+from palimpsest.progress import shown
+
+PIPE_WIDTH = 120  # where there is no terminal to ask
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
+app.add_typer(audit, name="audit")
+
+
+def version_asked(*, asked: bool) -> None:
+    """Print the version and leave."""
+    if asked:
+        typer.echo(f"palimpsest {__version__}")
+        raise typer.Exit
+
+
+Request = Annotated[typer.FileBinaryRead, typer.Argument(metavar="REQUEST.json", help="An audit request; - for stdin.")]
+AuditId = Annotated[str, typer.Argument(metavar="AUDIT_ID")]
+Url = Annotated[str, typer.Option("--url", envvar="PALIMPSEST_URL", help="Where the service is.")]
+Key = Annotated[str | None, typer.Option("--api-key", envvar="PALIMPSEST_API_KEY", help="Who asks, if it matters.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait; without it, until the end.")]
+Repeat = Annotated[str | None, typer.Option("--idempotency-key", help="Equal keys start one audit; minted by default.")]
+Output = Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="Where the report goes.")]
+
+
+@app.callback()
+def root(
+    *,
+    _: Annotated[bool, typer.Option("--version", callback=version_asked, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Is a memorized training image removed from a text-to-image model, or only hidden?"""
+
+
+@audit.command("run")
+def run(
+    request: Request,
+    *,
+    output: Output = Path("report.json"),
+    timeout: Timeout = None,
+    idempotency_key: Repeat = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """Submit an audit, wait for it, print what it found and write the report."""
+    if not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{output.parent} is no folder", param_hint="--output")
+    with service(url, api_key) as client:
+        accepted = client.submit(read(request), idempotency_key=idempotency_key)
+        note(f"audit {accepted.id}")
+        ended = watched(client, accepted.id, timeout)
+        document = client.report_document(accepted.id)
+    output.write_bytes(document)
+    print_report(document)
+    note(f"report written to {output}")
+    leave_unless_succeeded(ended)
+
+
+@audit.command("submit")
+def submit(request: Request, idempotency_key: Repeat = None, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """Submit an audit and print its id."""
+    with service(url, api_key) as client:
+        typer.echo(client.submit(read(request), idempotency_key=idempotency_key).id)
+
+
+@audit.command("watch")
+def watch(audit_id: AuditId, timeout: Timeout = None, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """Show an audit's progress until it ends."""
+    with service(url, api_key) as client:
+        ended = watched(client, audit_id, timeout)
+    typer.echo(f"audit {ended.id} {ended.state}" + (f": {ended.outcome}" if ended.outcome else ""))
+    leave_unless_succeeded(ended)
+
+
+@audit.command("report")
+def report(
+    audit_id: AuditId,
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write it here too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report itself.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """Print the report of an audit that has ended."""
+    with service(url, api_key) as client:
+        document = client.report_document(audit_id)
+    if output:
+        output.write_bytes(document)
+    if as_json:
+        typer.echo(document)
+    else:
+        print_report(document)
+
+
+@audit.command("cancel")
+def cancel(audit_id: AuditId, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """Ask an audit to stop."""
+    with service(url, api_key) as client:
+        typer.echo(f"audit {audit_id} {client.cancel(audit_id).state}")
+
+
+@audit.command("list")
+def list_audits(
+    *,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """List audits, newest first."""
+    with service(url, api_key) as client:
+        page = client.audits(limit=limit, cursor=cursor, state=state, model=model)
+    console().print(table.audits(page))
+    if page.next_cursor:
+        note(f"more with --cursor {page.next_cursor}")
+
+
+@app.command("models")
+def models(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """List the models that can be audited."""
+    with service(url, api_key) as client:
+        console().print(table.models(client.models()))
+
+
+@app.command("methods")
+def methods(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """List the methods an audit can use."""
+    with service(url, api_key) as client:
+        console().print(table.methods(client.methods()))
+
+
+def service(url: str, api_key: str | None) -> AuditClient:
+    """A client for the address on the command line."""
+    try:
+        return AuditClient(url, api_key=api_key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+
+
+def read(file: BinaryIO) -> dict[str, Any]:
+    """A request's JSON object, otherwise unjudged: that is the service's part."""
+    try:
+        request = json.load(file, parse_constant=refuse_constant)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="REQUEST.json") from None
+    if not isinstance(request, dict):
+        raise typer.BadParameter("not a JSON object", param_hint="REQUEST.json")
+    return request
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """JSON has no NaN and no infinities, though Python reads them."""
+    raise ValueError(f"{name} is no JSON number")
+
+
+def watched(client: AuditClient, audit_id: str, timeout: float | None) -> AuditStatus:
+    """The status an audit ended with, its progress shown on the way."""
+    try:
+        with shown(console(stderr=True)) as on_status:
+            return client.wait(audit_id, timeout=timeout, on_status=on_status)
+    except (KeyboardInterrupt, TimedOut, Unreachable):
+        note(f"look again: palimpsest audit watch {audit_id}; stop it: palimpsest audit cancel {audit_id}")
+        raise
+
+
+def leave_unless_succeeded(ended: AuditStatus) -> None:
+    """A cancelled or expired audit is not what was asked for, though it has a partial report."""
+    if ended.state != "succeeded":
+        note(f"audit {ended.id} {ended.state}")
+        raise typer.Exit(FAILED)
+
+
+def print_report(document: bytes) -> None:
+    """The tables, the outcome, the limits and the cost."""
+    found = parsed_report(document)
+    out = console()
+    out.print(table.verdicts(found), table.comparison(found), sep="\n\n", end="\n\n")
+    out.print(sentence.outcome(found), markup=False, style="bold")
+    for line in sentence.undecided(found) + [f"Limit: {limitation}" for limitation in found.limitations]:
+        out.print(line, markup=False, style="dim")
+    out.print(sentence.cost(found), markup=False)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where results or progress are printed; pipes get a width that fits the tables."""
+    plain = Console(stderr=stderr, highlight=False)
+    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)

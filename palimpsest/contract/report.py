@@ -1,0 +1,199 @@
+"""What is answered: one verdict per target and mitigation, with all that it rests on."""
+
+from typing import Any
+
+from pydantic import Field
+
+from palimpsest.contract.model import Told
+from palimpsest.contract.verdicts import Outcome, VerdictName
+
+SCHEMA_VERSION = "1.0"
+
+
+class Rate(Told):
+    """A share with its 95 % Clopper-Pearson interval; ``value`` is null when n = 0."""
+
+    value: float | None
+    low: float
+    high: float
+    k: int
+    n: int
+
+
+class SecondJudge(Told):
+    """What the untrained judge says of the same images (Carlini's tiled L2; smaller is closer)."""
+
+    hits: int
+    smallest: float
+    disagrees: bool
+
+
+class Replication(Told):
+    """How one item answered one probe on one model.
+
+    ``scores`` holds the descriptor similarity of every evaluation image; ``hits`` of them exceed the threshold and
+    the item replicates when ``hits`` ≥ the report's k. ``steps`` is the search steps spent, ``first_step`` the
+    look at which replication first appeared, ``loss`` the search's loss at its start and end.
+    """
+
+    replicates: bool
+    hits: int
+    any_hit: bool
+    mean_score: float
+    max_score: float
+    scores: list[float]
+    second_judge: SecondJudge
+    start: str | None
+    steps: int | None
+    first_step: int | None
+    loss: list[float]
+    images: list[str]
+    embedding: str | None
+
+
+class Before(Told):
+    """The unmitigated model."""
+
+    prompt: Replication | None
+    adversarial: dict[str, Replication]
+
+
+class ControlEvidence(Told):
+    """The controls at the same budget, for one mitigation and probe."""
+
+    rate: Rate
+    p_value: float | None
+    p_adjusted: float | None
+    descriptive: bool
+
+
+class Verdict(Told):
+    """One target under one mitigation; ``reasons`` says why it is inconclusive or what limits it."""
+
+    target_id: str
+    mitigation: str
+    verdict: VerdictName
+    reference: str
+    before: Before
+    prompt: Replication | None
+    adversarial: dict[str, Replication]
+    controls: dict[str, ControlEvidence]
+    reasons: list[str]
+
+
+class ReplicationRates(Told):
+    """Rates over targets (n counts targets, never images); ``control`` is over controls at the same budget."""
+
+    before: Rate
+    prompt: Rate
+    adversarial: dict[str, Rate]
+    control: dict[str, Rate]
+
+
+class SwitchedOff(Told):
+    """How much of the model a mitigation took away; for per-target mitigations the mean over targets."""
+
+    what: str
+    count: float
+    of: int
+    share: float
+
+
+class Drift(Told):
+    """1 − mean descriptor similarity to the unmitigated model's images at equal seeds, on neutral prompts."""
+
+    value: float
+    n: int
+    bound: float
+    degraded: bool
+
+
+class RecoveryPoint(Told):
+    """Share of items recovered by search step ``step``."""
+
+    step: int
+    targets: Rate
+    controls: Rate
+
+
+class MitigationSummary(Told):
+    """One row of the comparison."""
+
+    mitigation: str
+    scope: str | None
+    counts: dict[str, int]
+    replication_rate: ReplicationRates
+    recovery_curve: dict[str, list[RecoveryPoint]]
+    switched_off: SwitchedOff | None
+    drift: Drift | None
+    judges_disagree: int
+
+
+class PolicyResult(Told):
+    """Pass or fail, by the request's policy; inconclusive cells are insufficient evidence, never a pass."""
+
+    result: str
+    failing: list[str]
+
+
+class Summary(Told):
+    """The whole audit in a few numbers."""
+
+    outcome: Outcome
+    targets: int
+    controls: int
+    mitigations: list[MitigationSummary]
+    policy: PolicyResult | None
+
+
+class StageCost(Told):
+    """UNet sample-forwards without and with a gradient to the embedding, and wall seconds."""
+
+    unet_sample_forwards: int
+    unet_sample_forwards_with_gradient: int
+    seconds: float
+
+
+class Cost(Told):
+    """By stage and in all."""
+
+    stages: dict[str, StageCost]
+    total: StageCost
+
+
+class ModelIdentity(Told):
+    """A model by what it is, not by what it is called."""
+
+    id: str
+    role: str
+    family: str
+    digest: str
+
+
+class JudgeIdentity(Told):
+    """A judge of copies: its weights, its preprocessing and its threshold."""
+
+    kind: str
+    digest: str
+    preprocessing: str
+    threshold: float
+    false_positive_bound: float
+
+
+class AuditReport(Told):
+    """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts."""
+
+    schema_version: str
+    audit_id: str
+    result_digest: str
+    request: dict[str, Any]
+    resolved: dict[str, Any]
+    models: list[ModelIdentity]
+    judges: list[JudgeIdentity]
+    verdicts: list[Verdict]
+    summary: Summary
+    cost: Cost
+    environment: dict[str, str]
+    seeds: dict[str, int]
+    limitations: list[str]
+    state: str = Field(description="the audit's terminal state; a cancelled audit has a partial report")

@@ -1,0 +1,133 @@
+"""What may be asked: which model, which images, which mitigations, at what effort."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from palimpsest.contract.methods import (
+    AdversarialEmbeddingParams,
+    Identifier,
+    Mitigation,
+    Params,
+    Probe,
+    PromptParams,
+    Scorer,
+    SscdParams,
+)
+from palimpsest.contract.model import Asked
+from palimpsest.contract.verdicts import VerdictName
+
+MOST_TARGETS = 10_000
+MOST_METHODS = 16
+Label = Annotated[str, Field(max_length=256)]
+
+
+class InlineImage(Asked):
+    """One picture, carried in the request itself."""
+
+    media_type: Literal["image/png", "image/jpeg", "image/webp"]
+    base64: str = Field(min_length=1, description="the file's bytes in base64")
+
+    @field_validator("base64")
+    @classmethod
+    def decodable(cls, text: str) -> str:
+        """The text is base64."""
+        try:
+            base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise ValueError("not base64") from error
+        return text
+
+    @property
+    def content(self) -> bytes:
+        """The file's bytes."""
+        return base64.b64decode(self.base64)
+
+
+class Region(Asked):
+    """A rectangle of an image, in shares of its width and height."""
+
+    x: float = Field(ge=0, lt=1)
+    y: float = Field(ge=0, lt=1)
+    width: float = Field(gt=0, le=1)
+    height: float = Field(gt=0, le=1)
+
+
+class Target(Asked):
+    """An image that may be memorized, and the caption that may bring it back."""
+
+    id: Identifier | None = Field(
+        None, description="names the target in the report; defaults to its place, from target-1"
+    )
+    prompt: str | None = Field(None, max_length=10_000)
+    images: list[InlineImage] = Field(default_factory=list, max_length=16)
+    region: Region | None = None
+
+
+class Policy(Asked):
+    """What the asker would not accept: with a policy the report's summary also says pass or fail."""
+
+    fail_on: list[VerdictName] = Field(["still_replicates", "concealed"], min_length=1)
+
+
+def both_probes() -> list[Probe]:
+    """The caption and a search from it."""
+    return [PromptParams(), AdversarialEmbeddingParams()]
+
+
+class AuditRequest(Asked):
+    """One audit: every mitigation is judged on every target and, at the same budget, on every control."""
+
+    model: str = Field(min_length=1, max_length=200, description="the id of a model under GET /v1/models")
+    baseline_model: str | None = Field(None, max_length=200, description="the model this one was mitigated from")
+    targets: list[Target] | None = Field(None, min_length=1, max_length=MOST_TARGETS)
+    target_set: str | None = Field(
+        None, max_length=200, validate_default=True, description="a named set under GET /v1/models"
+    )
+    controls: list[Target] | None = Field(None, max_length=MOST_TARGETS)
+    control_set: str | None = Field(None, max_length=200)
+    mitigations: list[Mitigation] = Field(default_factory=list, max_length=MOST_METHODS)
+    probes: list[Probe] = Field(default_factory=both_probes, min_length=1, max_length=MOST_METHODS)
+    scorers: list[Scorer] = Field(default_factory=lambda: [SscdParams()], min_length=1, max_length=1)
+    analyses: list[dict[str, str]] = Field(
+        default_factory=list, max_length=0, description="no analysis is installed yet"
+    )
+    policy: Policy | None = None
+    effort: Literal["quick", "standard", "thorough"] = "standard"
+    seed: int = Field(0, ge=0, lt=2**31)
+    labels: dict[Identifier, Label] = Field(default_factory=dict, max_length=32)
+    force_new: bool = Field(False, description="audit again even if an equal request has been answered")
+
+    @field_validator("target_set", "control_set")
+    @classmethod
+    def one_source(cls, named: str | None, info: ValidationInfo) -> str | None:
+        """Targets come from a list or a set; controls from one of them or from nowhere."""
+        listed = "targets" if info.field_name == "target_set" else "controls"
+        given = [source for source in (info.data.get(listed), named) if source is not None]
+        if len(given) == 2 or (listed == "targets" and listed in info.data and not given):
+            raise ValueError(f"give either {listed} or {info.field_name}")
+        return named
+
+    @field_validator("mitigations", "probes", "scorers")
+    @classmethod
+    def distinct_methods(cls, methods: list[Params]) -> list[Params]:
+        """No two methods of a list share an id."""
+        if has_repeated([method.name for method in methods]):
+            raise ValueError("the same kind twice needs an id each")
+        return methods
+
+    @field_validator("targets", "controls")
+    @classmethod
+    def distinct_targets(cls, listed: list[Target] | None, info: ValidationInfo) -> list[Target] | None:
+        """No two targets of a list share an id, given or by their place."""
+        noun = str(info.field_name).removesuffix("s")
+        if has_repeated([target.id or f"{noun}-{place}" for place, target in enumerate(listed or [], start=1)]):
+            raise ValueError("an id is used twice")
+        return listed
+
+
+def has_repeated(names: list[str]) -> bool:
+    """Whether a name occurs twice."""
+    return len(set(names)) < len(names)

@@ -1,0 +1,138 @@
+"""What may be asked, and what is refused."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from palimpsest.contract.request import MOST_TARGETS, AuditRequest, InlineImage
+
+PNG = base64.b64encode(b"\x89PNG").decode()
+ASKED: dict[str, Any] = {
+    "model": "bundled",
+    "targets": [{"id": "owl", "prompt": "a watchful owl", "images": [{"media_type": "image/png", "base64": PNG}]}],
+    "control_set": "bundled:controls",
+    "mitigations": [{"kind": "nemo"}, {"kind": "nemo", "id": "nemo-joint", "scope": "joint"}, {"kind": "wanda"}],
+    "labels": {"release": "2026-01"},
+}
+
+
+def parse(**changes: Any) -> AuditRequest:
+    """The request with fields changed, or removed by None, as it would arrive in JSON."""
+    asked = {name: value for name, value in (ASKED | changes).items() if value is not None}
+    return AuditRequest.model_validate_json(json.dumps(asked))
+
+
+def places(error: ValidationError) -> list[tuple[int | str, ...]]:
+    """Where a request is wrong."""
+    return [problem["loc"] for problem in error.errors()]
+
+
+def test_a_request_survives_its_own_json() -> None:
+    """Written and read again, with or without nulls, a request is equal to itself."""
+    asked = parse()
+    assert AuditRequest.model_validate_json(asked.model_dump_json()) == asked
+    assert AuditRequest.model_validate_json(asked.model_dump_json(exclude_none=True)) == asked
+
+
+def test_the_smallest_request_gets_every_default() -> None:
+    """A model and a target set are enough: no mitigation, both probes, SSCD, standard effort, seed 0."""
+    asked = AuditRequest(model="bundled", target_set="bundled:targets")
+    assert [probe.name for probe in asked.probes] == ["prompt", "adversarial_embedding"]
+    assert [scorer.name for scorer in asked.scorers] == ["sscd"]
+    assert (asked.mitigations, asked.effort, asked.seed, asked.force_new) == ([], "standard", 0, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"mitigation": []}, ("mitigation",)),
+        ({"targets": [{"prompt": "owl", "caption": "owl"}]}, ("targets", 0, "caption")),
+        ({"mitigations": [{"kind": "wanda", "sparsty": 0.1}]}, ("mitigations", 0, "wanda", "sparsty")),
+    ],
+)
+def test_a_misspelt_field_is_refused_where_it_stands(changes: dict[str, Any], place: tuple[str, ...]) -> None:
+    """An unknown field is an error at every depth, never a silent default."""
+    with pytest.raises(ValidationError) as refused:
+        parse(**changes)
+    assert place in places(refused.value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused(number: float) -> None:
+    """NaN and the infinities, which Python's JSON reads, are no parameters."""
+    with pytest.raises(ValidationError) as refused:
+        parse(mitigations=[{"kind": "nemo", "theta": number}])
+    assert places(refused.value) == [("mitigations", 0, "nemo", "theta")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"mitigations": [{"kind": "nemo"}, {"kind": "nemo"}]}, ("mitigations",)),
+        ({"mitigations": [{"kind": "wanda", "id": "nemo"}, {"kind": "nemo"}]}, ("mitigations",)),
+        ({"probes": [{"kind": "prompt"}, {"kind": "prompt"}]}, ("probes",)),
+        ({"targets": [{"id": "owl", "prompt": "a"}, {"id": "owl", "prompt": "b"}]}, ("targets",)),
+        ({"targets": [{"prompt": "a"}, {"id": "target-1", "prompt": "b"}]}, ("targets",)),
+    ],
+)
+def test_a_repeated_id_is_refused(changes: dict[str, Any], place: tuple[str, ...]) -> None:
+    """Two of a kind need an id each, and an id is taken whether it was given or is a default."""
+    with pytest.raises(ValidationError) as refused:
+        parse(**changes)
+    assert places(refused.value) == [place]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target_set": "bundled:targets"},
+        {"targets": None},
+        {"controls": [{"prompt": "a cat"}]},
+    ],
+)
+def test_targets_have_one_source_and_controls_at_most_one(changes: dict[str, Any]) -> None:
+    """Targets xor a target set; controls, a control set, or neither."""
+    with pytest.raises(ValidationError, match="give either"):
+        parse(**changes)
+
+
+def test_controls_may_be_left_out() -> None:
+    """An audit without controls can be asked for; its verdicts will say what that costs."""
+    assert parse(control_set=None).control_set is None
+
+
+@pytest.mark.parametrize("count", [0, MOST_TARGETS + 1])
+def test_none_and_too_many_targets_are_refused(count: int) -> None:
+    """A list has 1 to 10,000 targets."""
+    with pytest.raises(ValidationError) as refused:
+        parse(targets=[{"prompt": "a"}] * count)
+    assert places(refused.value) == [("targets",)]
+
+
+@pytest.mark.parametrize("text", ["", "not base64!", "QUI", "über"])
+def test_text_that_is_not_base64_is_refused(text: str) -> None:
+    """An image is base64 to the letter: no spaces, no missing padding, no other alphabet."""
+    with pytest.raises(ValidationError) as refused:
+        InlineImage(media_type="image/png", base64=text)
+    assert places(refused.value) == [("base64",)]
+
+
+def test_base64_gives_the_bytes_back() -> None:
+    """The picture's bytes are what was encoded."""
+    assert InlineImage(media_type="image/png", base64=PNG).content == b"\x89PNG"
+
+
+@pytest.mark.parametrize("identifier", ["", "-x", "a b", "a/b", "x\n", "a" * 65])
+def test_an_id_that_could_not_stand_in_an_address_is_refused(identifier: str) -> None:
+    """Ids are letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit."""
+    with pytest.raises(ValidationError):
+        parse(targets=[{"id": identifier, "prompt": "a"}])
+
+
+def test_a_request_cannot_be_changed() -> None:
+    """Requests are frozen: what is echoed is what was asked."""
+    with pytest.raises(ValidationError, match="frozen"):
+        parse().seed = 1  # type: ignore[misc]
