@@ -1,0 +1,43 @@
+"""Why the ledger refuses.
+
+* LedgerError
+  x NotFound            no such audit for this tenant
+  x AlreadyTerminal     the audit has ended and cannot be cancelled
+  x KeyReused           the idempotency key was used for another request
+  x StaleFence          the lease passed to somebody else: this write is too late
+  x EvidenceCorrupt     a blob does not have the digest it is kept under
+  x EvidenceMissing     a blob that is recorded is not in the store
+  x SchemaOutOfDate     the database has not been upgraded to this code's schema
+"""
+
+
+class LedgerError(Exception):
+    """The ledger's tree."""
+
+
+class NotFound(LedgerError):
+    """No such audit for this tenant."""
+
+
+class AlreadyTerminal(LedgerError):
+    """The audit has ended."""
+
+
+class KeyReused(LedgerError):
+    """The idempotency key belongs to a different request."""
+
+
+class StaleFence(LedgerError):
+    """The unit is no longer leased under this fence; nothing was written."""
+
+
+class EvidenceCorrupt(LedgerError):
+    """The blob's bytes do not have the digest they are kept under."""
+
+
+class EvidenceMissing(LedgerError):
+    """The blob is recorded but not in the store."""
+
+
+class SchemaOutOfDate(LedgerError):
+    """Run ``palimpsest-ledger upgrade``."""

@@ -1,0 +1,199 @@
+"""The tables. Every one carries the tenant, and every unique key begins with it.
+
+An audit is a graph of stages; a stage is a row of units; a unit is 10 to 120 s of idempotent work.
+
+    units:   waiting → queued → leased → done | failed | cancelled        (leased → queued when a lease expires)
+    stages:  closed once it has no blockers and nothing remaining; closing takes one blocker off those behind it
+    audits:  queued → running → succeeded | failed | cancelled | expired  (the last two through cancelling)
+
+Times are the database's clock, in seconds since 1970.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_ID = String(40)
+_TENANT = String(64)
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("id", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("ending", String(16), nullable=False, server_default="succeeded"),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("event_seq", Integer, nullable=False, server_default="0"),
+    Column("model_id", String(200), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("request_digest", String(64), nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("engine", String(64), nullable=True),
+    Column("outcome", String(32), nullable=True),
+    Column("result_digest", String(64), nullable=True),
+    Column("report_digest", String(64), nullable=True),
+    Column("error", String(64), nullable=True),
+    Column("detail", Text, nullable=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("started_at", Float(53), nullable=True),
+    Column("finished_at", Float(53), nullable=True),
+    Column("deadline_at", Float(53), nullable=True),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index(None, "tenant_id", "request_digest"),
+    Index(None, "state", "deadline_at"),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("blockers", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("remaining", Integer, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "audit_id", "name"),
+    ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
+)
+
+stage_edges = Table(
+    "stage_edges",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("before", String(100), nullable=False),
+    Column("after", String(100), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "audit_id", "before", "after"),
+    ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("id", _ID, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("stage", String(100), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("critical", Boolean, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("owner", String(200), nullable=True),
+    Column("queued_at", Float(53), nullable=True),
+    Column("leased_at", Float(53), nullable=True),
+    Column("lease_expires_at", Float(53), nullable=True),
+    Column("hard_deadline_at", Float(53), nullable=True),
+    Column("finished_at", Float(53), nullable=True),
+    Column("progress", Float(53), nullable=False, server_default="0"),
+    Column("result", JSON, nullable=True),
+    Column("error", String(64), nullable=True),
+    Column("detail", Text, nullable=True),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
+    Index(None, "tenant_id", "audit_id", "stage", "ordinal", unique=True),
+    Index(None, "state", "lease_expires_at"),
+    Index(None, "state", "queued_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("unit_id", _ID, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("claimed_until", Float(53), nullable=True),
+    Index(None, "tenant_id", "unit_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "audit_id", "seq"),
+    ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("endpoint", String(100), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "endpoint", "key"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("unit_id", _ID, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("media_type", String(100), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "unit_id", "name"),
+    Index(None, "tenant_id", "audit_id", "digest"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("id", String(200), nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("published_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+
+methods = Table(
+    "methods",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("engine", String(64), nullable=False),
+    Column("cards", JSON, nullable=False),
+    Column("published_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "engine"),
+)
+
+TERMINAL_AUDITS = ("succeeded", "failed", "cancelled", "expired")
+TERMINAL_UNITS = ("done", "failed", "cancelled")
