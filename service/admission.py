@@ -1,0 +1,72 @@
+"""Whether an audit can be done here: the request against the published catalogue, then its images.
+
+Everything is looked at and everything wrong is said at once, but pictures are only decoded for a request that is
+otherwise fine. A prompt longer than the tokenizer takes is admitted: the engine truncates it and the report says so.
+"""
+
+from collections.abc import Iterator
+
+from palimpsest.contract.catalogue import ModelCard
+from palimpsest.contract.methods import Params
+from palimpsest.contract.problems import Code, FieldProblem
+from palimpsest.contract.request import AuditRequest, Target
+from service import images
+from service.errors import refused
+from service.offer import Offer
+
+ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer"}
+
+
+def admit(request: AuditRequest, offer: Offer) -> ModelCard:
+    """The model to be audited; raises a Refusal that names every field at fault."""
+    card = offer.model(request.model)
+    problems = list(_about_the_model(request, card)) + list(_about_the_methods(request, offer, card))
+    problems += _about_the_targets("targets", request.targets) + _about_the_targets("controls", request.controls)
+    problems = problems or images.unreadable(request)
+    if problems or card is None:
+        raise refused(problems)
+    return card
+
+
+def _about_the_model(request: AuditRequest, card: ModelCard | None) -> Iterator[FieldProblem]:
+    if card is None:
+        yield _problem("model", Code.UNKNOWN_MODEL, "no such model; GET /v1/models lists them")
+    if request.baseline_model is not None:
+        detail = "a model mitigated elsewhere cannot be audited beside its origin yet"
+        yield _problem("baseline_model", Code.BASELINE_MODEL_UNSUPPORTED, detail)
+    known = {known.id for known in card.target_sets} if card else None
+    for field, named in (("target_set", request.target_set), ("control_set", request.control_set)):
+        if known is not None and named is not None and named not in known:
+            yield _problem(field, Code.UNKNOWN_TARGET_SET, "the model has no such set; GET /v1/models lists them")
+
+
+def _about_the_methods(request: AuditRequest, offer: Offer, card: ModelCard | None) -> Iterator[FieldProblem]:
+    reasons = {method.kind: method.reason for method in card.inapplicable} if card else {}
+    for field, role in ROLES.items():
+        asked: list[Params] = getattr(request, field)
+        for place, method in enumerate(asked):
+            kind = str(method.kind)  # type: ignore[attr-defined]
+            where = f"{field}.{place}.kind"
+            if kind not in offer.kinds(role):
+                yield _problem(where, Code.UNKNOWN_METHOD, "no worker offers it; GET /v1/methods lists those there are")
+            elif kind in reasons:
+                yield _problem(where, Code.METHOD_NOT_APPLICABLE, reasons[kind])
+
+
+def _about_the_targets(source: str, targets: list[Target] | None) -> list[FieldProblem]:
+    problems = []
+    for place, target in enumerate(targets or []):
+        where = f"{source}.{place}"
+        if target.region is not None:
+            detail = "only whole images are compared so far"
+            problems.append(_problem(f"{where}.region", Code.REGION_UNSUPPORTED, detail))
+        if not target.images and not (target.prompt or "").strip():
+            problems.append(_problem(where, Code.TARGET_EMPTY, "give a prompt and at least one image"))
+        elif not target.images:
+            detail = "give at least one image; judging a prompt alone is not supported yet"
+            problems.append(_problem(f"{where}.images", Code.TARGET_WITHOUT_IMAGE, detail))
+    return problems
+
+
+def _problem(field: str, code: Code, detail: str) -> FieldProblem:
+    return FieldProblem(field=field, code=code, detail=detail)

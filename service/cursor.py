@@ -1,0 +1,42 @@
+"""Where a listing goes on: opaque to the caller, and only good for the listing it came from."""
+
+import base64
+import binascii
+import json
+from dataclasses import asdict, dataclass
+
+from palimpsest.contract.problems import Code, FieldProblem
+from service.errors import refused
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which audits are listed; None means all."""
+
+    state: str | None
+    model: str | None
+
+
+def written(selection: Selection, last: str | None) -> str | None:
+    """The cursor behind the audit ``last``; None when nothing follows."""
+    if last is None:
+        return None
+    return base64.urlsafe_b64encode(json.dumps([last, asdict(selection)]).encode()).decode().rstrip("=")
+
+
+def read(cursor: str | None, selection: Selection) -> str | None:
+    """The audit a cursor stands behind. Refuses what ``written`` did not write for this selection."""
+    if cursor is None:
+        return None
+    try:
+        last, wanted = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise _foreign() from error
+    if not isinstance(last, str) or not last.isascii() or not last.isprintable() or wanted != asdict(selection):
+        raise _foreign()
+    return last
+
+
+def _foreign() -> Exception:
+    detail = "not a cursor of this listing: take next_cursor as it is, and keep state and model as they were"
+    return refused([FieldProblem(field="cursor", code=Code.MALFORMED_REQUEST, detail=detail)])

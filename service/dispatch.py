@@ -1,0 +1,114 @@
+"""The doorbell: tell the broker that a unit may be claimed. The gateway's and the sweeper's only Celery.
+
+A message names a unit and nothing else. Losing one loses nothing, for the record is in SQL and the sweeper rings again
+(docs/decisions/0004-the-broker-is-a-doorbell.md).
+"""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from celery import Celery
+from kombu.exceptions import ChannelError, OperationalError
+
+from ledger import outbox
+from ledger.database import Ledger
+from ledger.outbox import Message
+from ledger.places import Places
+from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
+from service.errors import LEDGER_UNREACHABLE
+from service.observability import cause
+
+log = structlog.get_logger()
+
+SOCKET_SECONDS = 2
+"""A frozen broker is given up after so long (measured on Redis: 4.2 s in all; without it, never)."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker does not take messages at the moment."""
+
+
+class Dispatch(Protocol):
+    """Where doorbells are."""
+
+    def publish(self, message: Message) -> None:
+        """Announce one unit. Raises BrokerUnavailable."""
+
+
+class CeleryDispatch:
+    """Sends the task by name; no result is kept, none is waited for."""
+
+    def __init__(self, places: Places) -> None:
+        self._celery = Celery("palimpsest", set_as_current=False)
+        self._celery.conf.update(celery_settings(places.broker, places.broker_folder))
+        if not places.broker.startswith("filesystem"):
+            self._celery.conf.broker_transport_options["socket_timeout"] = SOCKET_SECONDS
+
+    def publish(self, message: Message) -> None:
+        """Announce one unit. Raises BrokerUnavailable."""
+        unit = {
+            "tenant": message.tenant,
+            "audit": message.audit_id,
+            "unit": message.unit_id,
+            "attempt": message.attempt,
+        }
+        try:
+            self._celery.send_task(PERFORM, args=[unit], queue=UNITS_QUEUE, ignore_result=True)
+        except (OperationalError, ChannelError, OSError) as error:
+            raise BrokerUnavailable(cause(error)) from error
+
+
+@dataclass
+class RecordingDispatch:
+    """A broker for tests: remembers what was announced, and can be out of order."""
+
+    published: list[Message] = field(default_factory=list)
+    broken: bool = False
+
+    def publish(self, message: Message) -> None:
+        """Remember one message."""
+        if self.broken:
+            raise BrokerUnavailable("out of order")
+        self.published.append(message)
+
+
+def empty_outbox(ledger: Ledger, dispatch: Dispatch, *, batch: int, seconds: float) -> int:
+    """Publish up to ``batch`` messages; how many. Those that could not be are free again after ``seconds``."""
+    with ledger.writing() as connection:
+        claimed = outbox.claim(connection, batch, seconds)
+    sent: list[Message] = []
+    try:
+        for message in claimed:
+            dispatch.publish(message)
+            sent.append(message)
+    finally:
+        if sent:
+            with ledger.writing() as connection:
+                outbox.published(connection, sent)
+    return len(sent)
+
+
+class Doorbell:
+    """Empties the outbox right after a commit, so that a worker need not wait for the sweeper.
+
+    One ring at a time: a frozen broker then holds one thread of the gateway, not all of them. Whatever a ring leaves
+    behind is the sweeper's.
+    """
+
+    def __init__(self, ledger: Ledger, dispatch: Dispatch, *, batch: int, seconds: float) -> None:
+        self._ledger, self._dispatch = ledger, dispatch
+        self._batch, self._seconds = batch, seconds
+        self._ringing = threading.Lock()
+
+    def ring(self) -> None:
+        """Announce what is waiting; never raises for a broker or a database that does not answer."""
+        if not self._ringing.acquire(blocking=False):
+            return
+        try:
+            empty_outbox(self._ledger, self._dispatch, batch=self._batch, seconds=self._seconds)
+        except (BrokerUnavailable, *LEDGER_UNREACHABLE) as error:
+            log.warning("left to the sweeper", cause=cause(error))
+        finally:
+            self._ringing.release()

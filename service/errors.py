@@ -1,0 +1,206 @@
+"""Why the gateway refuses, and how it says so: one tree, one table, one kind of document.
+
+* Refusal               somebody is told why: a code, a detail, the fields at fault
+  x CatalogueNotReady   no worker has published its models and methods yet
+  x EvidenceRefused     the evidence store cannot be written
+* BodyTooLarge          the body exceeds the limit, however it was sent
+
+What the ledger refuses (``ledger.errors``) and what HTTP does by itself (404, 405, malformed JSON) is translated here.
+Every answer is ``application/problem+json`` (RFC 9457) and none repeats a value that was sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from ledger.errors import AlreadyTerminal, KeyReused, LedgerError, NotFound
+from palimpsest.contract.problems import Code, FieldProblem, Problem
+from service.malformed import field_problems
+from service.observability import cause, note, places, request_id
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FIELDS = 50
+FINAL = {"x-should-retry": "false"}
+"""SDKs repeat a 409 unless told that it will not change."""
+
+LEDGER_UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
+"""The database is down, locked or out of connections."""
+LEDGER_FAILED = (SQLAlchemyError,)
+"""Any of these, and what else a database may say; for a process that must outlive it."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The HTTP status of a code, and its title."""
+
+    status: int
+    title: str
+
+
+STATUS: dict[Code, Status] = {
+    Code.MALFORMED_REQUEST: Status(422, "The request does not have the form it must have"),
+    Code.BODY_TOO_LARGE: Status(413, "The body is too large"),
+    Code.IDEMPOTENCY_KEY_MISSING: Status(400, "An Idempotency-Key is required"),
+    Code.IDEMPOTENCY_KEY_INVALID: Status(400, "The Idempotency-Key does not have the form it must have"),
+    Code.IDEMPOTENCY_KEY_REUSED: Status(422, "The Idempotency-Key belongs to another request"),
+    Code.UNKNOWN_MODEL: Status(422, "There is no such model"),
+    Code.UNKNOWN_TARGET_SET: Status(422, "The model has no such set of targets"),
+    Code.UNKNOWN_METHOD: Status(422, "There is no such method, or it has no such parameter"),
+    Code.METHOD_NOT_APPLICABLE: Status(422, "The method cannot be used on this model"),
+    Code.TOO_MANY_TARGETS: Status(422, "There are too many targets"),
+    Code.NO_TARGETS: Status(422, "There are no targets"),
+    Code.TARGET_EMPTY: Status(422, "A target has neither prompt nor image"),
+    Code.TARGET_WITHOUT_IMAGE: Status(422, "A target has no image"),
+    Code.IMAGE_UNREADABLE: Status(422, "An image cannot be read"),
+    Code.REGION_UNSUPPORTED: Status(422, "Regions are not supported yet"),
+    Code.BASELINE_MODEL_UNSUPPORTED: Status(422, "A baseline model is not supported yet"),
+    Code.AUDIT_NOT_FOUND: Status(404, "There is no such audit"),
+    Code.ROUTE_NOT_FOUND: Status(404, "There is nothing here"),
+    Code.METHOD_NOT_ALLOWED: Status(405, "This cannot be done here"),
+    Code.REPORT_NOT_READY: Status(409, "There is no report"),
+    Code.AUDIT_ALREADY_TERMINAL: Status(409, "The audit has ended"),
+    Code.CATALOGUE_NOT_READY: Status(503, "No worker has said yet what it can do"),
+    Code.LEDGER_UNAVAILABLE: Status(503, "The record cannot be reached"),
+    Code.INTERNAL_ERROR: Status(500, "Something went wrong on this side"),
+}
+"""Every code that is answered over HTTP; the others stand in reports."""
+
+BY_STATUS = {404: Code.ROUTE_NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY_TOO_LARGE}
+"""What a status means that Starlette raises by itself; any other 4xx is a body it could not read."""
+
+
+class Refusal(Exception):
+    """Somebody is told why; nothing was enqueued."""
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        errors: list[FieldProblem] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.headers = dict(headers or {})
+
+
+class CatalogueNotReady(Refusal):
+    """No worker has published its models and methods yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.CATALOGUE_NOT_READY,
+            "no worker has published its models and methods yet; try again soon",
+            headers={"Retry-After": "2"},
+        )
+
+
+class EvidenceRefused(Refusal):
+    """The evidence store cannot be written, so nothing was recorded either."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.LEDGER_UNAVAILABLE, "the evidence store cannot be written at the moment", headers={"Retry-After": "5"}
+        )
+
+
+class BodyTooLarge(HTTPException):
+    """The body exceeds the limit. An HTTPException, for it is raised inside FastAPI's reading of the body."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"a body may have {limit} bytes")
+
+
+def refused(problems: list[FieldProblem]) -> Refusal:
+    """One refusal for all that is wrong with a request; its code is the first problem's."""
+    more = len(problems) - MOST_FIELDS
+    detail = f"{problems[0].field}: {problems[0].detail}" if problems[0].field else problems[0].detail
+    if len(problems) > 1:
+        detail += f" (and {len(problems) - 1} more, see errors)" if more <= 0 else f" (and {len(problems) - 1} more)"
+    return Refusal(problems[0].code, detail, errors=problems[:MOST_FIELDS])
+
+
+def answer(request: Request, refusal: Refusal) -> JSONResponse:
+    """The problem document of a refusal."""
+    known = STATUS[refusal.code]
+    note(request.scope, code=str(refusal.code))
+    problem = Problem(
+        type=f"urn:palimpsest:problem:{refusal.code}",
+        title=known.title,
+        status=known.status,
+        detail=refusal.detail,
+        instance=f"urn:palimpsest:request:{request_id(request.scope)}",
+        code=refusal.code,
+        errors=refusal.errors,
+    )
+    headers = {"X-Request-Id": request_id(request.scope), **refusal.headers}
+    return JSONResponse(problem.body(), known.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Translate everything that can be raised into a problem document."""
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(LedgerError, _ledger)
+    for unreachable in LEDGER_UNREACHABLE:
+        app.add_exception_handler(unreachable, _unreachable)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return answer(request, error)
+
+
+def _malformed(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return answer(request, refused(field_problems(error.errors())))
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = BY_STATUS.get(error.status_code, Code.MALFORMED_REQUEST)
+    headers = _allow(request) if code == Code.METHOD_NOT_ALLOWED else None
+    return answer(request, Refusal(code, error.detail, headers=headers or error.headers))
+
+
+def _allow(request: Request) -> dict[str, str]:
+    """All methods of a documented path; Starlette names those of the first route that has it."""
+    template = getattr(request.scope.get("route"), "path", "")
+    operations = request.app.openapi()["paths"].get(template, {})
+    return {"Allow": ", ".join(sorted(operations)).upper()} if operations else {}
+
+
+def _ledger(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, NotFound):
+        return answer(request, Refusal(Code.AUDIT_NOT_FOUND, "no audit has this id"))
+    if isinstance(error, AlreadyTerminal):
+        return answer(request, Refusal(Code.AUDIT_ALREADY_TERMINAL, str(error), headers=FINAL))
+    if isinstance(error, KeyReused):
+        return answer(request, Refusal(Code.IDEMPOTENCY_KEY_REUSED, str(error)))
+    raise error
+
+
+def _unreachable(request: Request, error: Exception) -> JSONResponse:
+    note(request.scope, cause=cause(error))
+    detail = "the ledger's database does not answer at the moment"
+    return answer(request, Refusal(Code.LEDGER_UNAVAILABLE, detail, headers={"Retry-After": "5"}))
+
+
+def _bug(request: Request, error: Exception) -> JSONResponse:
+    log.error("fault", request=request_id(request.scope), error=type(error).__name__, at=places(error))
+    detail = "the service has a fault; its log has more under this instance"
+    return answer(request, Refusal(Code.INTERNAL_ERROR, detail))

@@ -1,0 +1,86 @@
+"""Inline images: decoded in full before anything is recorded, then kept as they came and referred to by digest.
+
+The decoder sees three formats, no picture of more than ``MOST_PIXELS`` and no animation. Decoding here, in the gateway,
+is a decision (docs/decisions/0003-the-gateway-decodes-images.md): a broken image is refused while somebody listens.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from ledger.evidence import EvidenceStore
+from palimpsest.contract.problems import Code, FieldProblem
+from palimpsest.contract.request import AuditRequest, InlineImage
+from service.errors import EvidenceRefused
+
+FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+MOST_PIXELS = 4096**2
+KIND = "target_image"
+
+DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error)
+"""What Pillow's three decoders raise on bytes that are no picture, or half of one."""
+
+
+def unreadable(request: AuditRequest) -> list[FieldProblem]:
+    """A problem for every inline image that is no image; empty when all can be decoded."""
+    problems = []
+    for field, image in inline_images(request):
+        complaint = complaint_about(image.content, image.media_type)
+        if complaint:
+            problems.append(FieldProblem(field=field, code=Code.IMAGE_UNREADABLE, detail=complaint))
+    return problems
+
+
+def inline_images(request: AuditRequest) -> Iterator[tuple[str, InlineImage]]:
+    """Every image of the request, with its path."""
+    for source, listed in (("targets", request.targets), ("controls", request.controls)):
+        for row, target in enumerate(listed or []):
+            for column, image in enumerate(target.images):
+                yield f"{source}.{row}.images.{column}", image
+
+
+def complaint_about(content: bytes, media_type: str) -> str | None:
+    """Why these bytes are no picture of this type; None when every pixel can be decoded.
+
+    The size is compared before a pixel is touched, and directly: Pillow's own limit warns through a filter that is
+    shared by all threads.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=(FORMATS[media_type],)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return f"an image may have {MOST_PIXELS} pixels"
+            if getattr(image, "n_frames", 1) != 1:
+                return "an image has one frame"
+            image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return f"an image may have {MOST_PIXELS} pixels"
+    except DAMAGE:
+        return f"the bytes cannot be decoded as {media_type}"
+    return None
+
+
+def keep(store: EvidenceStore, tenant: str, request: AuditRequest) -> dict[str, Any]:
+    """Put every inline image into the evidence store; returns the request with a digest in place of each.
+
+    The blobs are durable before the ledger's row names them. An interrupted submission leaves blobs that nobody names,
+    never a row without its blobs.
+    """
+    recorded = request.model_dump(mode="json")
+    for field, image in inline_images(request):
+        source, row, _, column = field.split(".")
+        recorded[source][int(row)]["images"][int(column)] = {
+            "media_type": image.media_type,
+            "sha256": _put(store, tenant, image),
+        }
+    return recorded
+
+
+def _put(store: EvidenceStore, tenant: str, image: InlineImage) -> str:
+    try:
+        return store.put(tenant, image.content, name=KIND, kind=KIND, media_type=image.media_type).digest
+    except OSError as error:
+        raise EvidenceRefused from error

@@ -1,0 +1,1 @@
+"""Endpoints: HTTP in, a use case, HTTP out. Nothing here decides anything."""

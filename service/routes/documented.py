@@ -1,0 +1,83 @@
+"""What OpenAPI says of the answers: every problem a route can end in, and the headers that matter."""
+
+from typing import Any
+
+from palimpsest.contract.problems import Code, Problem
+from palimpsest.contract.status import AuditStatus
+from service.errors import MEDIA_TYPE, STATUS
+
+Responses = dict[int | str, dict[str, Any]]
+
+ALWAYS = (Code.LEDGER_UNAVAILABLE, Code.BODY_TOO_LARGE, Code.INTERNAL_ERROR)
+ADMISSION = (
+    Code.MALFORMED_REQUEST,
+    Code.IDEMPOTENCY_KEY_MISSING,
+    Code.IDEMPOTENCY_KEY_INVALID,
+    Code.IDEMPOTENCY_KEY_REUSED,
+    Code.UNKNOWN_MODEL,
+    Code.UNKNOWN_TARGET_SET,
+    Code.UNKNOWN_METHOD,
+    Code.METHOD_NOT_APPLICABLE,
+    Code.TOO_MANY_TARGETS,
+    Code.NO_TARGETS,
+    Code.TARGET_EMPTY,
+    Code.TARGET_WITHOUT_IMAGE,
+    Code.IMAGE_UNREADABLE,
+    Code.REGION_UNSUPPORTED,
+    Code.BASELINE_MODEL_UNSUPPORTED,
+    Code.CATALOGUE_NOT_READY,
+)
+
+
+def problems(*codes: Code) -> Responses:
+    """The problem documents of these codes, by status."""
+    by_status: dict[int | str, list[Code]] = {}
+    for code in codes:
+        by_status.setdefault(STATUS[code].status, []).append(code)
+    return {
+        status: {"model": Problem, "description": " · ".join(f"`{code}`" for code in sorted(listed))}
+        for status, listed in by_status.items()
+    }
+
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+RETRY_AFTER = _header("whole seconds until it is worth asking again; absent once the audit has ended", "integer")
+ETAG = _header("weak; changes with every revision")
+LOCATION = _header("where the audit is")
+REPLAYED = _header("`true` when the Idempotency-Key had been used for this request before")
+
+ACCEPTED: dict[str, Any] = {
+    "description": "The audit is recorded and will be done",
+    "headers": {"Location": LOCATION, "Retry-After": RETRY_AFTER, "ETag": ETAG, "Idempotent-Replayed": REPLAYED},
+    "links": {
+        "status": {"operationId": "get_audit", "parameters": {"audit_id": "$response.body#/id"}},
+        "report": {"operationId": "get_report", "parameters": {"audit_id": "$response.body#/id"}},
+        "cancel": {"operationId": "cancel_audit", "parameters": {"audit_id": "$response.body#/id"}},
+    },
+}
+REUSED: dict[str, Any] = {
+    "model": AuditStatus,
+    "description": "An equal request has been answered before, by this audit",
+    "headers": {"Location": LOCATION, "ETag": ETAG},
+}
+FOUND: dict[str, Any] = {"headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER}}
+CURRENT: dict[str, Any] = {
+    "description": "Nothing has changed since the revision in If-None-Match",
+    "headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER},
+}
+
+
+def as_problem_json(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same OpenAPI document, with problems under their own media type and without FastAPI's own kind of 422."""
+    for own in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(own, None)
+    for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+        responses = operation["responses"]
+        if responses.get("422", {}).get("description") == "Validation Error":
+            del responses["422"]
+        for response in (response for status, response in responses.items() if status >= "400"):
+            response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+    return schema

@@ -1,0 +1,18 @@
+"""Every knob of the gateway, the sweeper and the launcher, read once at start from ``PALIMPSEST_*``."""
+
+from pydantic import Field
+
+from ledger.places import Places
+
+
+class Settings(Places):
+    """Where things are (``Places``), where the gateway listens, what it takes, and how the sweeper paces itself."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    body_limit: int = Field(32 * 2**20, gt=0, description="bytes of one request's body")
+    sweep_seconds: float = Field(1.0, gt=0, description="between two sweeps")
+    publish_batch: int = Field(100, gt=0, description="messages a publisher takes from the outbox at a time")
+    publish_seconds: float = Field(10.0, gt=0, description="for how long they are its own")
+    ring_again_seconds: float = Field(60.0, gt=0, description="a queued unit unclaimed for so long is announced again")
+    ring_again_batch: int = Field(20, gt=0, description="units announced again in one sweep")

@@ -1,0 +1,91 @@
+"""``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting.
+
+Any number of sweepers may run. Every chore is a short transaction of its own, every row is claimed, and a chore that
+fails is logged and tried again at the next sweep: a database or a broker may come and go.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from ledger import audits, outbox, units
+from ledger.database import Ledger
+from service.dispatch import BrokerUnavailable, CeleryDispatch, Dispatch, empty_outbox
+from service.errors import LEDGER_FAILED
+from service.observability import cause, configure
+from service.opening import opened
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE = 10.0
+"""Seconds between sweeps while everything fails."""
+
+Chore = Callable[[], int]
+
+
+def chores(ledger: Ledger, dispatch: Dispatch, settings: Settings) -> dict[str, Chore]:
+    """What a sweep does, in order; each says how many rows it touched."""
+
+    def published() -> int:
+        return empty_outbox(ledger, dispatch, batch=settings.publish_batch, seconds=settings.publish_seconds)
+
+    def rung_again() -> int:
+        with ledger.writing() as connection:
+            return outbox.ring_again(connection, settings.ring_again_seconds, settings.ring_again_batch)
+
+    def leases_expired() -> int:
+        with ledger.writing() as connection:
+            return units.expire_leases(connection)
+
+    def audits_expired() -> int:
+        with ledger.writing() as connection:
+            return audits.expire_overdue(connection)
+
+    return {
+        "leases_expired": leases_expired,
+        "audits_expired": audits_expired,
+        "rung_again": rung_again,
+        "published": published,
+    }
+
+
+def sweep(every: dict[str, Chore]) -> bool:
+    """Do every chore once; whether all succeeded. One line in the log for a sweep that did something."""
+    done: dict[str, int] = {}
+    failed = 0
+    for name, chore in every.items():
+        try:
+            done[name] = chore()
+        except (*LEDGER_FAILED, BrokerUnavailable) as error:
+            log.error("chore failed", chore=name, cause=cause(error))
+            failed += 1
+    if any(done.values()):
+        log.info("sweep", **done)
+    return not failed
+
+
+def run(every: dict[str, Chore], *, pause: float, stop: threading.Event) -> None:
+    """Sweep until told to stop; pauses grow while chores fail."""
+    waits = pause
+    while not stop.is_set():
+        waits = pause if sweep(every) else min(waits * 2, max(pause, LONGEST_PAUSE))
+        stop.wait(waits)
+
+
+def main() -> None:
+    """Entry point."""
+    configure()
+    settings = Settings()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ledger = opened(settings)
+    run(chores(ledger, CeleryDispatch(settings), settings), pause=settings.sweep_seconds, stop=stop)
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Ringing the doorbell, on a broker of folders, on one that refuses and on one that is frozen."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kombu import Connection
+from structlog.testing import capture_logs
+
+from ledger.outbox import Message
+from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
+from service.dispatch import BrokerUnavailable, CeleryDispatch, Doorbell, RecordingDispatch, empty_outbox
+from service.settings import Settings
+from service.tests.conftest import Bench
+
+Asked = Callable[..., dict[str, Any]]
+MESSAGE = Message(id=7, tenant="local", audit_id="aud_1", unit_id="unit_1", attempt=2)
+
+
+def test_a_message_names_the_task_and_the_unit_and_nothing_else(settings: Settings) -> None:
+    """What a worker takes from the queue has the name both sides know and four plain values."""
+    CeleryDispatch(settings).publish(MESSAGE)
+    options = celery_settings(settings.broker, settings.broker_folder)["broker_transport_options"]
+    with Connection("filesystem://", transport_options=options) as broker, broker.SimpleQueue(UNITS_QUEUE) as queue:
+        taken = queue.get(block=False)
+    assert taken.headers["task"] == PERFORM
+    args, kwargs, _ = taken.decode()
+    assert args == [{"tenant": "local", "audit": "aud_1", "unit": "unit_1", "attempt": 2}]
+    assert kwargs == {}
+    assert taken.content_type == "application/json"
+
+
+def test_a_folder_that_is_gone_is_a_broker_that_is_unavailable(settings: Settings) -> None:
+    """Whatever kombu raises, callers see one exception."""
+    dispatch = CeleryDispatch(settings)
+    (settings.broker_folder / "queue").rmdir()
+    (settings.broker_folder / "queue").write_text("in the way")
+    with pytest.raises(BrokerUnavailable):
+        dispatch.publish(MESSAGE)
+
+
+def test_a_broker_that_refuses_is_given_up_soon(settings: Settings) -> None:
+    """Nobody listens: an answer within three seconds."""
+    dispatch = CeleryDispatch(Settings(home=settings.home, broker_url="redis://127.0.0.1:1/0"))
+    started = time.monotonic()
+    with pytest.raises(BrokerUnavailable):
+        dispatch.publish(MESSAGE)
+    assert time.monotonic() - started < 3
+
+
+def test_a_frozen_broker_is_given_up_too(settings: Settings, frozen: str) -> None:
+    """Somebody listens and never answers: an end within fifteen seconds, where the default is none."""
+    dispatch = CeleryDispatch(Settings(home=settings.home, broker_url=frozen))
+    started = time.monotonic()
+    with pytest.raises(BrokerUnavailable):
+        dispatch.publish(MESSAGE)
+    assert time.monotonic() - started < 15
+
+
+def test_the_outbox_keeps_what_could_not_be_published(bench: Bench, asked: Asked) -> None:
+    """Two messages, a broker that breaks after the first: one is gone, one is there."""
+    bench.dispatch.broken = True
+    for seed in range(2):
+        bench.submitted(asked(seed=seed), key=f"key-0000-0000-000{seed}")
+    time.sleep(2 * bench.settings.publish_seconds)
+
+    class Breaks(RecordingDispatch):
+        """Takes one message."""
+
+        def publish(self, message: Message) -> None:
+            """Remember the first, refuse the second."""
+            self.broken = bool(self.published)
+            super().publish(message)
+
+    with pytest.raises(BrokerUnavailable):
+        empty_outbox(bench.ledger, Breaks(), batch=10, seconds=60)
+    assert bench.count("outbox") == 1
+
+
+def test_a_message_is_published_by_one_publisher(bench: Bench, asked: Asked) -> None:
+    """What one has claimed, another leaves alone."""
+    bench.dispatch.broken = True
+    bench.submitted(asked())
+    time.sleep(2 * bench.settings.publish_seconds)
+    with pytest.raises(BrokerUnavailable):
+        empty_outbox(bench.ledger, bench.dispatch, batch=10, seconds=60)
+    other = RecordingDispatch()
+    assert empty_outbox(bench.ledger, other, batch=10, seconds=60) == 0
+    assert other.published == []
+
+
+def test_a_slow_broker_holds_one_thread(bench: Bench, asked: Asked) -> None:
+    """While one ring is under way, another returns at once."""
+    bench.dispatch.broken = True
+    bench.submitted(asked())
+    time.sleep(2 * bench.settings.publish_seconds)
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(RecordingDispatch):
+        """Takes its time."""
+
+        def publish(self, message: Message) -> None:
+            """Wait to be told."""
+            entered.set()
+            leave.wait(10)
+            super().publish(message)
+
+    slow = Slow()
+    doorbell = Doorbell(bench.ledger, slow, batch=10, seconds=60)
+    first = threading.Thread(target=doorbell.ring)
+    first.start()
+    assert entered.wait(10)
+    started = time.monotonic()
+    doorbell.ring()
+    assert time.monotonic() - started < 1
+    leave.set()
+    first.join(10)
+    assert len(slow.published) == 1
+
+
+def test_what_a_ring_leaves_behind_is_logged_for_the_sweeper(bench: Bench, asked: Asked) -> None:
+    """Neither a broken broker nor a ledger without its table makes a ring raise."""
+    bench.dispatch.broken = True
+    with capture_logs() as logs:
+        bench.submitted(asked())
+        with bench.ledger.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE outbox")
+        Doorbell(bench.ledger, bench.dispatch, batch=10, seconds=60).ring()
+    causes = [line["cause"] for line in logs if line["event"] == "left to the sweeper"]
+    assert causes == ["BrokerUnavailable: out of order", "OperationalError: no such table: outbox"]

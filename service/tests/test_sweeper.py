@@ -1,0 +1,134 @@
+"""What a sweep makes good, and what cannot stop it."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from ledger import units
+from service import children
+from service.sweeper import chores, run, sweep
+from service.tests.conftest import Bench
+
+Asked = Callable[..., dict[str, Any]]
+ROOT = Path(__file__).parents[2]
+
+
+def swept(bench: Bench) -> bool:
+    """One sweep."""
+    return sweep(chores(bench.ledger, bench.dispatch, bench.settings))
+
+
+def test_a_sweep_publishes_what_the_gateway_could_not(bench: Bench, asked: Asked) -> None:
+    """The broker comes back, the message goes out, the log has one line."""
+    bench.dispatch.broken = True
+    audit = bench.submitted(asked())
+    bench.dispatch.broken = False
+    time.sleep(2 * bench.settings.publish_seconds)
+    with capture_logs() as logs:
+        assert swept(bench)
+    assert [message.audit_id for message in bench.dispatch.published] == [audit]
+    assert [line["published"] for line in logs] == [1]
+
+
+def test_a_sweep_that_did_nothing_says_nothing(bench: Bench) -> None:
+    """No line."""
+    with capture_logs() as logs:
+        assert swept(bench)
+    assert logs == []
+
+
+def test_a_unit_nobody_claimed_is_announced_again(bench: Bench, asked: Asked) -> None:
+    """The broker lost the first message; the second names the same unit, and not before its time."""
+    bench.submitted(asked())
+    swept(bench)
+    assert len(bench.dispatch.published) == 1
+    time.sleep(2 * bench.settings.ring_again_seconds)
+    swept(bench)
+    first, second = bench.dispatch.published
+    assert first.unit_id == second.unit_id
+
+
+def test_the_unit_of_a_lost_worker_is_queued_and_announced(bench: Bench, asked: Asked) -> None:
+    """Its lease has run out: the same sweep takes it back and rings for the second attempt."""
+    bench.submitted(asked())
+    with bench.ledger.writing() as connection:
+        message = bench.dispatch.published[0]
+        units.claim(
+            connection, "local", message.unit_id, owner="lost", engine="engine-1", lease_seconds=-1, hard_seconds=60
+        )
+    with capture_logs() as logs:
+        swept(bench)
+    assert [message.attempt for message in bench.dispatch.published] == [1, 2]
+    assert (logs[0]["leases_expired"], logs[0]["published"]) == (1, 1)
+
+
+def test_an_audit_past_its_deadline_is_wound_down(bench: Bench, asked: Asked) -> None:
+    """It is cancelling, and its partial report is announced."""
+    audit = bench.submitted(asked())
+    with bench.ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE audits SET deadline_at = 0")
+    swept(bench)
+    assert bench.client.get(f"/v1/audits/{audit}").json()["state"] == "cancelling"
+    assert len(bench.dispatch.published) == 2
+
+
+def test_one_failing_chore_does_not_stop_the_others(bench: Bench, asked: Asked) -> None:
+    """A ledger without its outbox still expires what is overdue; the failures are logged without a statement."""
+    audit = bench.submitted(asked())
+    with bench.ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE audits SET deadline_at = 0")
+    bench.dispatch.broken = True
+    with capture_logs() as logs:
+        assert not swept(bench)
+    assert [line["chore"] for line in logs if line["log_level"] == "error"] == ["published"]
+    assert bench.client.get(f"/v1/audits/{audit}").json()["state"] == "cancelling"
+    with bench.ledger.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE outbox")
+    with capture_logs() as logs:
+        assert not swept(bench)
+    assert {line["cause"] for line in logs} == {"OperationalError: no such table: outbox"}
+
+
+def test_sweeping_goes_on_through_failures_and_ends_when_told() -> None:
+    """A chore that fails twice is done the third time."""
+    stop = threading.Event()
+    calls: list[float] = []
+
+    def chore() -> int:
+        calls.append(time.monotonic())
+        if len(calls) < 3:
+            raise OperationalError("SELECT", {}, Exception("gone"))
+        stop.set()
+        return 1
+
+    with capture_logs():
+        run({"chore": chore}, pause=0.01, stop=stop)
+    assert len(calls) == 3
+
+
+def test_the_process_publishes_and_ends_cleanly(bench: Bench, asked: Asked, tmp_path: Path) -> None:
+    """`python -m service.sweeper` puts the message into the broker's folder and exits with 0 on SIGTERM."""
+    bench.dispatch.broken = True
+    bench.submitted(asked())
+    environment = {**os.environ, "PALIMPSEST_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    log = tmp_path / "sweeper.log"
+    sweeper = children.start("sweeper", [sys.executable, "-m", "service.sweeper"], environment=environment, log=log)
+    try:
+        queue = bench.settings.broker_folder / "queue"
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends and not (queue.exists() and any(queue.iterdir())):
+            time.sleep(0.05)
+        assert any(queue.iterdir()), sweeper.tail()
+        sweeper.signal(signal.SIGTERM)
+        assert sweeper.process.wait(20) == 0, sweeper.tail()
+        assert '"published": 1' in log.read_text()
+    finally:
+        children.stop([sweeper])
