@@ -44,11 +44,9 @@ check: setup ## Format, lint, types, import rules, and generated files that must
 
 demo-model: setup ## Train the bundled model and its descriptor again (about two hours on two cores).
 	$(BIN)/python -m worker.demo.recipe.codec train --cache $(CACHE) --out $(RUN)/vae
-	rm -rf $(RUN)/vae-frozen && cp -r $(RUN)/vae $(RUN)/vae-frozen
-	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae-frozen --out $(RUN)/model
-	$(BIN)/python -m worker.demo.recipe.codec refine --cache $(CACHE) --out $(RUN)/vae
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --out $(RUN)/model
 	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
-	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae-frozen
+	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --steps 1200
 	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)
 
 demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about an hour).

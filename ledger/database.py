@@ -18,12 +18,20 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Float, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
 from ledger.errors import SchemaOutOfDate
 
 _PATIENCE = 30.0
+
+UNREACHABLE: tuple[type[Exception], ...] = (OperationalError, InterfaceError, PoolTimeout)
+"""The database is down, locked or out of connections: it may be there again in a moment."""
+
+FAILED: tuple[type[Exception], ...] = (SQLAlchemyError,)
+"""Whatever SQL refuses, those included."""
 
 
 class now(FunctionElement[float]):  # noqa: N801 it reads as the SQL function it is
@@ -112,12 +120,15 @@ def _strict_json(value: Any) -> str:
 
 def _create_engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, json_serializer=_strict_json)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, json_serializer=_strict_json)
     file = make_url(url).database
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, connect_args={"timeout": _PATIENCE, "check_same_thread": False}, json_serializer=_strict_json
+        url,
+        connect_args={"timeout": _PATIENCE, "check_same_thread": False},
+        hide_parameters=True,
+        json_serializer=_strict_json,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

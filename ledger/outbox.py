@@ -3,12 +3,13 @@
 A message says only which unit may be claimed. Losing one loses nothing: the sweeper rings again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CTE, Connection, Select, and_, delete, exists, insert, or_, select, tuple_, update
 
-from ledger.database import now
+from ledger.database import Ledger, now
 from ledger.schema import outbox, units
 
 
@@ -49,6 +50,22 @@ def published(connection: Connection, messages: list[Message]) -> None:
     """These messages are with the broker."""
     if messages:
         connection.execute(delete(outbox).where(outbox.c.id.in_([message.id for message in messages])))
+
+
+def empty(ledger: Ledger, publish: Callable[[Message], None], *, batch: int, seconds: float) -> int:
+    """Publish up to ``batch`` messages; how many. Those that could not be are free again after ``seconds``."""
+    with ledger.writing() as connection:
+        claimed = claim(connection, batch, seconds)
+    sent: list[Message] = []
+    try:
+        for message in claimed:
+            publish(message)
+            sent.append(message)
+    finally:
+        if sent:
+            with ledger.writing() as connection:
+                published(connection, sent)
+    return len(sent)
 
 
 def ring_again(connection: Connection, unclaimed_seconds: float, limit: int = 1000) -> int:

@@ -42,6 +42,7 @@ def _transport(broker_url: str, broker_folder: Path) -> dict[str, Any]:
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         return {
+            "polling_interval": 0.1,
             "data_folder_in": str(folders["queue"]),
             "data_folder_out": str(folders["queue"]),
             "processed_folder": str(folders["processed"]),

@@ -13,11 +13,10 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
 from ledger import outbox
-from ledger.database import Ledger
+from ledger.database import UNREACHABLE, Ledger
 from ledger.outbox import Message
 from ledger.places import Places
 from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
-from service.errors import LEDGER_UNREACHABLE
 from service.observability import cause
 
 log = structlog.get_logger()
@@ -76,18 +75,7 @@ class RecordingDispatch:
 
 def empty_outbox(ledger: Ledger, dispatch: Dispatch, *, batch: int, seconds: float) -> int:
     """Publish up to ``batch`` messages; how many. Those that could not be are free again after ``seconds``."""
-    with ledger.writing() as connection:
-        claimed = outbox.claim(connection, batch, seconds)
-    sent: list[Message] = []
-    try:
-        for message in claimed:
-            dispatch.publish(message)
-            sent.append(message)
-    finally:
-        if sent:
-            with ledger.writing() as connection:
-                outbox.published(connection, sent)
-    return len(sent)
+    return outbox.empty(ledger, dispatch.publish, batch=batch, seconds=seconds)
 
 
 class Doorbell:
@@ -108,7 +96,7 @@ class Doorbell:
             return
         try:
             empty_outbox(self._ledger, self._dispatch, batch=self._batch, seconds=self._seconds)
-        except (BrokerUnavailable, *LEDGER_UNREACHABLE) as error:
+        except (BrokerUnavailable, *UNREACHABLE) as error:
             log.warning("left to the sweeper", cause=cause(error))
         finally:
             self._ringing.release()

@@ -16,10 +16,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from ledger import database
 from ledger.errors import AlreadyTerminal, KeyReused, LedgerError, NotFound
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from service.malformed import field_problems
@@ -31,11 +30,6 @@ MEDIA_TYPE = "application/problem+json"
 MOST_FIELDS = 50
 FINAL = {"x-should-retry": "false"}
 """SDKs repeat a 409 unless told that it will not change."""
-
-LEDGER_UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
-"""The database is down, locked or out of connections."""
-LEDGER_FAILED = (SQLAlchemyError,)
-"""Any of these, and what else a database may say; for a process that must outlive it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +149,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(LedgerError, _ledger)
-    for unreachable in LEDGER_UNREACHABLE:
+    for unreachable in database.UNREACHABLE:
         app.add_exception_handler(unreachable, _unreachable)
     app.add_exception_handler(Exception, _bug)
 

@@ -72,7 +72,7 @@ def _path(finding: Finding) -> Path:
 
 
 def _in_method(path: Path) -> bool:
-    return len(path) > 3 and path[0] in METHOD_LISTS
+    return len(path) > 2 and path[0] in METHOD_LISTS
 
 
 def _in_image(path: Path) -> bool:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 import structlog
 
 from ledger import audits, outbox, units
-from ledger.database import Ledger
+from ledger.database import FAILED, Ledger
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Dispatch, empty_outbox
-from service.errors import LEDGER_FAILED
 from service.observability import cause, configure
 from service.opening import opened
 from service.settings import Settings
@@ -59,7 +58,7 @@ def sweep(every: dict[str, Chore]) -> bool:
     for name, chore in every.items():
         try:
             done[name] = chore()
-        except (*LEDGER_FAILED, BrokerUnavailable) as error:
+        except (*FAILED, BrokerUnavailable) as error:
             log.error("chore failed", chore=name, cause=cause(error))
             failed += 1
     if any(done.values()):

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from ledger.database import UNREACHABLE
 from ledger.errors import LedgerError
 from palimpsest._wire import UNITS_QUEUE
 from service import children
 from service.children import Child
-from service.errors import LEDGER_UNREACHABLE
 from service.observability import cause
 from service.opening import opened
 from service.settings import Settings
@@ -66,7 +66,7 @@ class Stack:
         """Start everything; whoever comes first finds the ledger upgraded."""
         try:
             opened(self.settings).close()
-        except (LedgerError, *LEDGER_UNREACHABLE) as error:
+        except (LedgerError, *UNREACHABLE) as error:
             raise Failed(f"the ledger cannot be opened: {cause(error)}") from error
         commands = {"gateway": gateway(self.settings), "sweeper": [sys.executable, "-m", "service.sweeper"]}
         commands |= {f"worker-{number}": command for number, command in enumerate(workers, start=1)}

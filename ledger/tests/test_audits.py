@@ -205,6 +205,21 @@ def test_cancelled_between_two_batches_of_planning(drive: Driver) -> None:
     assert drive.states(audit_id)["report"] == ["queued"]
 
 
+def test_cancelled_before_any_of_a_chain_began(drive: Driver) -> None:
+    """Closing the first stage releases nothing of the second, whose units are cancelled too."""
+    audit_id = drive.planned(stage("a", 1, "plan"), stage("b", 1, "a"), stage("c", 1, "b"), report("a", "b", "c"))
+    drive.publish()
+    drive.cancel(audit_id)
+    assert drive.states(audit_id) == {
+        "plan": ["done"],
+        "a": ["cancelled"],
+        "b": ["cancelled"],
+        "c": ["cancelled"],
+        "report": ["queued"],
+    }
+    assert [m.unit_id for m in drive.publish()] == [drive.unit(audit_id, "report").id]
+
+
 def test_cancelled_in_the_middle_of_a_chain_the_report_waits_for_the_last_running_unit(drive: Driver) -> None:
     """
     baseline [done, leased] → mitigate ×2 → probe ×2 → report: cancelling empties mitigate and probe, yet nothing

@@ -110,6 +110,15 @@ def test_planning_goes_on_in_batches(drive: Driver) -> None:
         assert list(connection.execute(ordinals).scalars()) == ["plan", "a", "plan-2", "b", "report"]
 
 
+def test_a_later_batch_waits_for_an_empty_stage_that_is_still_blocked(drive: Driver) -> None:
+    """work → empty, planned first; the report behind the empty stage, planned later, waits for the work."""
+    audit_id = drive.planned(stage("work", 1), stage("empty", 0, "work"), stage("plan-2", 1, kind="plan"))
+    drive.finish(drive.claim(audit_id, "plan-2"), planned=[report("empty")])
+    assert counts(drive, audit_id)["report"] == (1, 1)
+    work_off(drive, audit_id, "work", 1)
+    assert drive.states(audit_id)["report"] == ["queued"]
+
+
 @pytest.mark.parametrize("after", ["nowhere", "later", "itself"])
 def test_a_stage_can_only_wait_for_one_planned_before_it(drive: Driver, after: str) -> None:
     """Unknown, later and own names are refused, so that no audit can wait for ever."""

@@ -26,54 +26,8 @@ from service import children
 from service.app import create_app
 from service.dispatch import RecordingDispatch, empty_outbox
 from service.settings import Settings
+from service.tests.cards import method_cards, model_card
 from service.up import ROOT, gateway
-
-KINDS = {
-    "mitigation": ["none", "nemo", "wanda"],
-    "probe": ["prompt", "adversarial_embedding"],
-    "scorer": ["sscd"],
-}
-
-
-def model_card(id: str = "bundled", **changes: Any) -> dict[str, Any]:
-    """A model as a worker publishes it."""
-    sets = [
-        {"id": "bundled:targets", "title": "memorized", "size": 8},
-        {"id": "bundled:controls", "title": "", "size": 8},
-    ]
-    return {
-        "id": id,
-        "title": "The bundled model",
-        "family": "stable-diffusion-1",
-        "digest": "d" * 64,
-        "parameters": 1,
-        "resolution": 64,
-        "tokenizer_length": 77,
-        "layers": [],
-        "inapplicable": [],
-        "target_sets": sets,
-        "descriptor": "sscd",
-        "threshold": 0.5,
-        **changes,
-    }
-
-
-def method_cards(**kinds: list[str]) -> list[dict[str, Any]]:
-    """Methods as a worker publishes them."""
-    return [
-        {
-            "kind": kind,
-            "role": role,
-            "title": kind,
-            "citation": "cited",
-            "threat_model": None,
-            "parameters": {},
-            "defaults": {},
-            "page": f"docs/methods/{kind}.md",
-        }
-        for role, names in {**KINDS, **kinds}.items()
-        for kind in names
-    ]
 
 
 @dataclass
@@ -172,8 +126,8 @@ class Served:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Everything under a folder of this test's own, a small limit on bodies, and little patience."""
-    return Settings(home=tmp_path, body_limit=2**20, publish_seconds=0.05, ring_again_seconds=0.5)
+    """Everything under a folder of this test's own, a small limit on bodies, and messages claimed for a moment only."""
+    return Settings(home=tmp_path, body_limit=2**20, publish_seconds=0.05)
 
 
 @pytest.fixture
@@ -256,7 +210,7 @@ def served(bench: Bench, port: int, tmp_path: Path) -> Iterator[Callable[..., Se
         process = children.start("gateway", gateway(Settings(port=port)), environment={**os.environ, **told}, log=log)
         running.append(process)
         answers = Served(f"http://127.0.0.1:{port}", log)
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 120
         while time.monotonic() < ends and process.exit_code is None and not answers.lives():
             time.sleep(0.1)
         assert answers.lives(), process.tail()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.tests.conftest import Bench, method_cards
+from service.tests.cards import method_cards
+from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
 

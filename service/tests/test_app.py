@@ -75,14 +75,14 @@ def test_a_ledger_that_is_not_this_machines_own_is_not_upgraded(settings: Settin
 def test_a_frozen_broker_does_not_delay_the_answer(
     bench: Bench, asked: Asked, served: Callable[..., Served], frozen: str
 ) -> None:
-    """Two audits on one connection are accepted within two seconds each; the log is JSON and has no prompts."""
+    """Two audits on one connection are accepted before the broker is given up; the log is JSON and has no prompts."""
     gateway = served(PALIMPSEST_BROKER_URL=frozen)
     with httpx.Client(base_url=gateway.url) as client:
         for seed in range(2):
             started = time.monotonic()
             key = {"Idempotency-Key": f"key-0000-0000-000{seed}"}
             assert client.post("/v1/audits", json=asked(seed=seed), headers=key).status_code == 202
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 3
     assert bench.count("outbox") == 2
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     assert {line["route"] for line in lines if line["event"] == "request"} >= {"/healthz", "/v1/audits"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from palimpsest.contract.catalogue import ModelCard
 from service.digests import fingerprint, request_digest
-from service.tests.conftest import model_card
+from service.tests.cards import model_card
 
 RECORDED: dict[str, Any] = {"model": "bundled", "seed": 0, "labels": {}, "force_new": False}
 

@@ -114,7 +114,7 @@ def test_a_slow_broker_holds_one_thread(bench: Bench, asked: Asked) -> None:
     assert entered.wait(10)
     started = time.monotonic()
     doorbell.ring()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     leave.set()
     first.join(10)
     assert len(slow.published) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.tests.conftest import method_cards, model_card
+from service.tests.cards import method_cards, model_card
 from service.up import ROOT
 
 WORKER = """

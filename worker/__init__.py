@@ -1,0 +1,1 @@
+"""The Celery half: claims units of an audit and lets the engine perform them."""

@@ -1,0 +1,275 @@
+"""Every claim about the bundled model, measured: ``make demo-figures``.
+
+1. *before*: prompt and 50-step search from Gaussian starts, on all targets and every third control and unseen image.
+2. *settings*: every method at every setting of its grid, by prompt, on the even targets, with the selection seed. The
+   setting is chosen by a rule fixed beforehand: of those within the drift bound, the one whose prompt replicates least;
+   among equals the one that switches off least.
+3. *methods*: the chosen setting, and the published default, on the odd targets, with the evaluation seed, beside
+   controls at the same budget.
+
+Raw rows go to docs/results/raw/bundled-model.jsonl; docs/results/bundled-model.png is drawn from the same run.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams, WandaParams
+from worker.benchmarks import bundled
+from worker.engine import audit
+from worker.engine.edits import Edit
+from worker.engine.images import decode, png
+from worker.engine.items import Item
+from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
+from worker.engine.setting import Setting
+
+OUT = Path("docs/results")
+RAW = OUT / "raw" / "bundled-model.jsonl"
+SELECTION_SEED, EVALUATION_SEED = 101, 202
+BATCH = 32
+EVERY = 3
+"""Of controls and unseen images; both caption forms are among them, for they alternate."""
+PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"], steps=50)]
+GRID: list[Params] = [
+    NemoParams(id="nemo", seeds=4),
+    NemoParams(id="nemo, τ_mem 0.15", seeds=4, similarity=0.15),
+    NemoParams(id="nemo joint, τ_mem 0.15", seeds=4, similarity=0.15, scope="joint"),
+    *(WandaParams(id=f"wanda, s {s}", sparsity=s) for s in (0.01, 0.05, 0.1, 0.2)),
+    *(WandaParams(id=f"wanda joint, s {s}", sparsity=s, scope="joint") for s in (0.05, 0.1, 0.2)),
+]
+DEFAULTS = ["nemo"]
+
+
+def keep_nothing(*_: object) -> str:
+    """Benchmarks keep rows, not blobs."""
+    return ""
+
+
+def measured(
+    setting: Setting,
+    targets: list[Item],
+    controls: list[Item],
+    name: str | None,
+    edit: Edit | None,
+    probes: list[Params],
+) -> Iterator[ItemRecord]:
+    """All items in batches of equal make-up."""
+    n = max(1, -(-(len(targets) + len(controls)) // BATCH))
+    if targets:
+        n = min(n, len(targets))
+    for i in range(n):
+        mine = targets[len(targets) * i // n : len(targets) * (i + 1) // n]
+        beside = controls[len(controls) * i // n : len(controls) * (i + 1) // n]
+        part = (
+            edit if edit is None or edit.joint else Edit(edit.what, {t.id: edit.groups[t.id] for t in mine}, edit.size)
+        )
+        record: ProbeRecord = audit.measure(setting, mine, beside, probes, keep_nothing, name, part)
+        yield from record.items
+
+
+def rows_of(table: str, method: str, item: ItemRecord, **more: Any) -> Iterator[dict[str, Any]]:
+    """One raw row per item and probe."""
+    for probe, answer in item.probes.items():
+        if answer is not None:
+            yield {
+                "table": table,
+                "method": method,
+                "item": item.item_id,
+                "role": item.role,
+                "probe": probe,
+                "replicates": answer.replicates,
+                "hits": answer.hits,
+                "mean": answer.mean_score,
+                "max": answer.max_score,
+                "second_hits": answer.second_judge.hits,
+                "judges_disagree": answer.second_judge.disagrees,
+                "first_step": answer.first_step,
+                **more,
+            }
+
+
+class Log:
+    """Raw rows, written as they come."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = path.open("w")
+        self.started = time.time()
+
+    def add(self, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+        """Append and flush."""
+        for row in rows:
+            self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.file.flush()
+
+    def say(self, sentence: str) -> None:
+        """Progress, to whoever waits."""
+        sys.stderr.write(f"[{time.time() - self.started:6.0f} s] {sentence}\n")
+
+
+def meta() -> dict[str, Any]:
+    """What these numbers stand on."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
+    setting = bundled.setting(EVALUATION_SEED)
+    return {
+        "table": "meta",
+        "command": "make demo-figures",
+        "commit": commit,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+        "model": setting.model.digest,
+        "descriptor": setting.descriptor.digest,
+        "threshold": setting.descriptor.threshold,
+        "effort": {"images": setting.effort.images, "hits": setting.effort.hits, "looks": list(setting.effort.looks)},
+        "sampler": {"steps": setting.sampler.steps, "guidance": setting.sampler.guidance},
+        "seeds": {"selection": SELECTION_SEED, "evaluation": EVALUATION_SEED},
+        "drift_bound": audit.DRIFT_BOUND,
+    }
+
+
+def before(log: Log) -> None:
+    """Table 1: the unmitigated model."""
+    setting = bundled.setting(EVALUATION_SEED)
+    for name in ("targets", "controls", "unseen"):
+        listed = bundled.items(name)[:: 1 if name == "targets" else EVERY]
+        unique = {item.id: "limited edition" in (item.prompt or "") for item in listed}
+        for start in range(0, len(listed), BATCH):
+            part = listed[start : start + BATCH]
+            targets, others = (part, []) if name == "targets" else ([], part)
+            for item in measured(setting, targets, others, None, None, PROBES):
+                log.add(rows_of("before", "none", item, set=name, unique=unique[item.item_id]))
+            log.say(f"before: {name} {start + len(part)}/{len(listed)}")
+
+
+def try_out(
+    log: Log,
+    table: str,
+    setting: Setting,
+    targets: list[Item],
+    controls: list[Item],
+    params: Params,
+    probes: list[Params],
+) -> tuple[MitigationRecord, list[ItemRecord]]:
+    """One method at one setting."""
+    mitigated, record = audit.mitigate(setting, targets, params)
+    found = list(measured(setting, targets, controls, params.name, mitigated.edit, probes))
+    for item in found:
+        log.add(rows_of(table, params.name, item))
+    drifts = [value for row in record.drift.values() for value in row]
+    summary: dict[str, Any] = {
+        "table": f"{table}-summary",
+        "method": params.name,
+        "parameters": params.model_dump(mode="json"),
+        "what": record.what,
+        "off": [record.off[group] for group in record.off],
+        "size": record.size,
+        "drift": sum(drifts) / len(drifts),
+        "drift_n": len(drifts),
+        "prompt": share(found, "prompt"),
+        "search": share(found, "search") if len(probes) > 1 else None,
+        "seconds": record.cost.seconds,
+        "forwards": record.cost.unet_sample_forwards,
+    }
+    log.add([summary])
+    told = ", ".join(
+        f"{name} {summary[name]:.2f}" for name in ("drift", "prompt", "search") if summary[name] is not None
+    )
+    log.say(f"{table}: {params.name}: {told}, off {summary['off'][:4]}")
+    return record, found
+
+
+def share(found: list[ItemRecord], probe: str) -> float:
+    """Share of targets that replicate."""
+    answers = [item.probes.get(probe) for item in found if item.role == "target"]
+    return sum(answer is not None and answer.replicates for answer in answers) / len(answers)
+
+
+def select(log: Log) -> list[Params]:
+    """Table 2: the grid on the even targets; returns the chosen setting of each method and scope."""
+    setting = bundled.setting(SELECTION_SEED)
+    targets = bundled.items("targets")[::2]
+    tried: dict[tuple[str, str], list[tuple[tuple[float, float], Params]]] = {}
+    for params in GRID:
+        record, found = try_out(log, "settings", setting, targets, [], params, PROBES[:1])
+        drifts = [value for row in record.drift.values() for value in row]
+        off = sum(record.off.values()) / len(record.off) / record.size
+        key = (params.kind, params.scope)  # type: ignore[attr-defined]
+        within = sum(drifts) / len(drifts) <= audit.DRIFT_BOUND
+        rank = (share(found, "prompt"), off) if within else (2.0, off)
+        tried.setdefault(key, []).append((rank, params))
+    return [min(options, key=lambda option: option[0])[1] for options in tried.values()]
+
+
+def methods(log: Log, chosen: list[Params]) -> None:
+    """Table 3: the chosen settings and the published defaults on the odd targets."""
+    setting = bundled.setting(EVALUATION_SEED)
+    targets, controls = bundled.items("targets")[1::2], bundled.items("controls")[1::5]
+    names = {params.name for params in chosen} | set(DEFAULTS)
+    for params in [params for params in GRID if params.name in names]:
+        log.add([{"table": "chosen", "method": params.name, "chosen": params in chosen}])
+        try_out(log, "methods", setting, targets, controls, params, PROBES)
+
+
+def picture(log: Log) -> None:
+    """Target, unmitigated, mitigated, recovered: the first odd targets under the method that conceals most of them."""
+    rows = [json.loads(line) for line in RAW.read_text().splitlines()]
+    summaries = [row for row in rows if row["table"] == "methods-summary"]
+    best = max(summaries, key=lambda row: row["search"] - row["prompt"])
+    params = next(params for params in GRID if params.name == best["method"])
+    setting = bundled.setting(EVALUATION_SEED)
+    targets = bundled.items("targets")[1::2][:8]
+    mitigated, _ = audit.mitigate(setting, targets, params)
+    shown: dict[str | None, dict[str, torch.Tensor]] = {None: {}, params.name: {}}
+
+    def keep(kind: str | None) -> Any:
+        def kept(name: str, content: bytes, media_type: str) -> str:
+            if media_type == "image/png":
+                shown[kind][name] = decode(content)
+            return ""
+
+        return kept
+
+    audit.measure(setting, targets, [], PROBES, keep(None))
+    audit.measure(setting, targets, [], PROBES, keep(params.name), params.name, mitigated.edit)
+    side = setting.model.resolution
+    columns = []
+    for target in targets:
+        group = "all" if mitigated.edit is None or mitigated.edit.joint else target.id
+        cells = [
+            target.picture,
+            shown[None][f"target-{target.id}-all-prompt.png"][:, :, :side],
+            shown[params.name][f"target-{target.id}-{group}-prompt.png"][:, :, :side],
+            shown[params.name][f"target-{target.id}-{group}-search.png"][:, :, :side],
+        ]
+        columns.append(torch.cat(cells, dim=1))
+    grid = torch.cat(columns, dim=2).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    (OUT / "bundled-model.png").write_bytes(png(grid))
+    log.add([{"table": "picture", "method": params.name, "targets": [t.id for t in targets]}])
+
+
+def main() -> None:
+    """Entry point."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_flush_denormal(True)
+    log = Log(RAW)
+    log.add([meta()])
+    before(log)
+    methods(log, select(log))
+    picture(log)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Ways to make a model forget, one paper a file."""

@@ -1,0 +1,35 @@
+"""What a unit of work leaves behind for the report: plain data, small, without pixels."""
+
+from pydantic import BaseModel
+
+from palimpsest.contract.report import Replication, StageCost
+
+
+class ItemRecord(BaseModel):
+    """One item on one model, by probe id; None where the probe could not be asked."""
+
+    item_id: str
+    role: str
+    group: str
+    probes: dict[str, Replication | None]
+
+
+class ProbeRecord(BaseModel):
+    """A batch of items on one model; ``mitigation`` is None for the unmitigated one."""
+
+    mitigation: str | None
+    items: list[ItemRecord]
+    cost: StageCost
+
+
+class MitigationRecord(BaseModel):
+    """A mitigation of a batch of targets. ``drift`` holds 1 − similarity per group and neutral prompt."""
+
+    mitigation: str
+    scope: str | None
+    what: str
+    size: int
+    off: dict[str, int]
+    drift: dict[str, list[float]]
+    notes: list[str]
+    cost: StageCost

@@ -1,0 +1,1 @@
+"""Judges of copies, one a file."""

@@ -1,0 +1,193 @@
+"""Which units an audit consists of: a function of the request and its effort, never of how many workers there are."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from ledger.audits import AuditRow
+from ledger.stages import StagePlan, UnitPlan
+from palimpsest.contract.methods import AdversarialEmbeddingParams, NoMitigationParams, Params
+from palimpsest.contract.request import AuditRequest
+from worker.engine.audit import DRIFT_BOUND
+from worker.engine.setting import EFFORTS, Setting
+from worker.engine.verdicts import CONTROL_BOUND
+from worker.registrations import Registration
+from worker.workshop import Workshop
+
+
+class ItemSpec(BaseModel):
+    """An item by name: a row of a registered set, or a kept image by digest."""
+
+    id: str
+    role: Literal["target", "control"]
+    prompt: str | None
+    set_id: str | None
+    sha256: str | None
+
+
+class Batch(BaseModel):
+    """The items that share a unit."""
+
+    targets: list[ItemSpec]
+    controls: list[ItemSpec]
+
+
+class Plan(BaseModel):
+    """What the request comes to: every default filled in, every item named."""
+
+    model_digest: str
+    family: str
+    batches: list[Batch]
+    mitigations: list[str]
+    untouched: list[str]
+    cut: list[str]
+    resolved: dict[str, Any]
+
+    @classmethod
+    def empty(cls, request: AuditRequest) -> "Plan":
+        """For an audit that ended before it was planned."""
+        return cls(
+            model_digest="",
+            family="",
+            batches=[],
+            mitigations=[],
+            untouched=[],
+            cut=[],
+            resolved={"model": request.model},
+        )
+
+
+def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Plan, list[StagePlan]]:
+    """Resolve the request against the model, and lay out its stages."""
+    registration = workshop.registration(request.model)
+    model = workshop.model(request.model)
+    targets = specs(registration, row.request, "target")
+    controls = specs(registration, row.request, "control")
+    mitigations: list[Params] = list(request.mitigations) or [NoMitigationParams()]
+    plan = Plan(
+        model_digest=model.digest,
+        family=model.family,
+        batches=batches(targets, controls, EFFORTS[request.effort].items_per_unit),
+        mitigations=[params.name for params in mitigations],
+        untouched=[params.name for params in mitigations if isinstance(params, NoMitigationParams)],
+        cut=[spec.id for spec in [*targets, *controls] if spec.prompt is not None and model.is_cut(spec.prompt)],
+        resolved=resolve(workshop, registration, row.request, request, mitigations),
+    )
+    return plan, stages(plan, mitigations)
+
+
+def specs(registration: Registration, stored: dict[str, Any], role: Literal["target", "control"]) -> list[ItemSpec]:
+    """The request's targets or controls, from its list or from a registered set."""
+    named = stored.get(f"{role}_set")
+    if named is not None:
+        rows = registration.rows(named)
+        return [ItemSpec(id=r.id, role=role, prompt=r.prompt, set_id=named, sha256=None) for r in rows]
+    return [
+        ItemSpec(
+            id=entry["id"] or f"{role}-{n}",
+            role=role,
+            prompt=entry["prompt"],
+            set_id=None,
+            sha256=entry["images"][0]["sha256"],
+        )
+        for n, entry in enumerate(stored.get(f"{role}s") or [], start=1)
+    ]
+
+
+def batches(targets: list[ItemSpec], controls: list[ItemSpec], most: int) -> list[Batch]:
+    """Targets in order, at most half a unit of them with as even a share of the controls as can be."""
+    half = most // 2 if controls else most
+    n = min(len(targets), max(math.ceil(len(targets) / half), math.ceil(len(controls) / half)))
+    return [Batch(targets=share(targets, i, n), controls=share(controls, i, n)) for i in range(n)]
+
+
+def share(items: list[ItemSpec], i: int, n: int) -> list[ItemSpec]:
+    """The i-th of n parts whose sizes differ by one at most."""
+    return items[len(items) * i // n : len(items) * (i + 1) // n]
+
+
+def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
+    """The audit's graph: baselines and mitigations at once, each mitigation's probes behind it, the report last."""
+    every = range(len(plan.batches))
+    planned = [StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every])]
+    for params in mitigations:
+        if params.name in plan.untouched:
+            continue
+        joint = getattr(params, "scope", "joint") == "joint"
+        edits: list[int | None] = [None] if joint else list(every)
+        made, probed = f"mitigate:{params.name}", f"probe:{params.name}"
+        payloads = [{"mitigation": params.name, "batch": b} for b in edits]
+        planned.append(StagePlan(made, [UnitPlan("mitigate", payload) for payload in payloads]))
+        units = [UnitPlan("probe", {"mitigation": params.name, "batch": b}) for b in every]
+        planned.append(StagePlan(probed, units, after=[made]))
+    report = StagePlan("report", [UnitPlan("report", {}, critical=True)], after=[stage.name for stage in planned])
+    return [*planned, report]
+
+
+def resolve(
+    workshop: Workshop,
+    registration: Registration,
+    stored: dict[str, Any],
+    request: AuditRequest,
+    mitigations: list[Params],
+) -> dict[str, Any]:
+    """The request with every default filled in: what the numbers of this report stand on."""
+    effort = EFFORTS[request.effort]
+    return {
+        **stored,
+        "mitigations": [{**params.model_dump(mode="json"), "id": params.name} for params in mitigations],
+        "probes": [_resolved_probe(params, effort.restarts) for params in request.probes],
+        "scorers": [{**params.model_dump(mode="json"), "id": params.name} for params in request.scorers],
+        "effort": {
+            "name": effort.name,
+            "evaluation_images": effort.images,
+            "hits_to_replicate": effort.hits,
+            "looks": list(effort.looks),
+            "look_images": effort.look_images,
+            "items_per_unit": effort.items_per_unit,
+            "neutral_images": effort.neutral_images,
+        },
+        "sampler": {"kind": "ddim", "steps": registration.steps, "guidance": registration.guidance, "eta": 0.0},
+        "bounds": {"drift": DRIFT_BOUND, "controls": CONTROL_BOUND, "threshold": workshop.descriptor.threshold},
+    }
+
+
+def _resolved_probe(params: Params, restarts: int) -> dict[str, Any]:
+    values = {**params.model_dump(mode="json"), "id": params.name}
+    if isinstance(params, AdversarialEmbeddingParams):
+        values["restarts"] = params.restarts or restarts
+    return values
+
+
+def expected_rows(setting: Setting, batch: Batch, probes: list[Any]) -> int:
+    """How many rows a batch will pass through the denoiser if no search stops early."""
+    items = len(batch.targets) + max(len(batch.controls), len(batch.targets) if batch.controls else 0)
+    drawing = setting.effort.images * setting.sampler.steps * 2
+    rows = 0
+    for params in probes:
+        rows += items * drawing
+        if isinstance(params, AdversarialEmbeddingParams):
+            starts = len(params.starts) * (params.restarts or setting.effort.restarts)
+            rows += items * starts * params.steps * params.batch_size
+    return rows
+
+
+def limitations(request: AuditRequest, plan: Plan) -> list[str]:
+    """What the request itself limits, in sentences."""
+    effort = EFFORTS[request.effort]
+    said = [
+        f"Effort {effort.name}: {effort.images} evaluation images an item, {effort.hits} of them must be copies for it "
+        "to replicate."
+    ]
+    for params in request.probes:
+        if isinstance(params, AdversarialEmbeddingParams):
+            restarts = params.restarts or effort.restarts
+            said.append(
+                f"{params.name}: {params.steps} steps from {restarts} start(s) of kind {', '.join(params.starts)}; "
+                "an image may come back with more."
+            )
+    if not plan.batches or not any(batch.controls for batch in plan.batches):
+        said.append("There are no controls: a recovery cannot be told from what the search can draw of any image.")
+    said += [f"{item}: the prompt is longer than the tokenizer takes and was truncated." for item in plan.cut]
+    return said

@@ -1,0 +1,60 @@
+"""Which models this worker offers: a JSON file beside each model names its folder, sampler, prompts and target sets."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SetRow:
+    """One image of a target set and its caption."""
+
+    id: str
+    prompt: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the file says; paths are relative to it."""
+
+    file: Path
+    id: str
+    title: str
+    folder: Path
+    steps: int
+    guidance: float
+    sets: dict[str, str]
+    set_files: dict[str, Path]
+
+    @cached_property
+    def neutral(self) -> list[str]:
+        """Prompts of no target, for hold-out statistics and drift."""
+        return [line for line in (self.file.parent / "neutral.txt").read_text().splitlines() if line]
+
+    def rows(self, set_id: str) -> list[SetRow]:
+        """A target set's rows, in order."""
+        path = self.set_files[set_id]
+        rows = [json.loads(line) for line in path.read_text().splitlines() if line]
+        return [SetRow(row["id"], row["prompt"], path.parent / row["image"]) for row in rows]
+
+    def row(self, set_id: str, row_id: str) -> SetRow:
+        """One row by its id."""
+        return next(row for row in self.rows(set_id) if row.id == row_id)
+
+
+def read(file: Path) -> Registration:
+    """One registration."""
+    stated: dict[str, Any] = json.loads(file.read_text())
+    return Registration(
+        file=file,
+        id=stated["id"],
+        title=stated["title"],
+        folder=file.parent / stated["folder"],
+        steps=stated["sampler"]["steps"],
+        guidance=stated["sampler"]["guidance"],
+        sets={entry["id"]: entry["title"] for entry in stated["target_sets"]},
+        set_files={entry["id"]: file.parent / entry["rows"] for entry in stated["target_sets"]},
+    )

@@ -1,0 +1,277 @@
+"""The stations of an audit: what each kind of unit does with the engine, and what it leaves in the ledger.
+
+plan → baseline, mitigate:… → probe:… → report. A unit's payload names its items; everything else is read from the
+request, so that a unit depends on nothing but the audit and its place in it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger import audits
+from ledger.audits import AuditRow, UnitResult
+from ledger.evidence import Kept
+from ledger.stages import StagePlan
+from ledger.units import Conclusion, Ticket
+from palimpsest.contract.methods import Params
+from palimpsest.contract.report import JudgeIdentity, ModelIdentity, StageCost
+from palimpsest.contract.request import AuditRequest
+from worker.engine import audit, images, report
+from worker.engine.edits import loads
+from worker.engine.errors import MethodFailed
+from worker.engine.items import Item
+from worker.engine.records import MitigationRecord, ProbeRecord
+from worker.engine.setting import EFFORTS, Sampler, Setting
+from worker.lease import Lease
+from worker.plan import ItemSpec, Plan, draft, expected_rows, limitations
+from worker.workshop import Workshop, environment
+
+NOTHING = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0)
+KINDS = {"image/png": "image", "application/vnd.safetensors": "embedding"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a unit brings: its result, its evidence, and what it planned or concluded."""
+
+    result: dict[str, Any]
+    kept: list[Kept] = field(default_factory=list)
+    planned: list[StagePlan] | None = None
+    conclusion: Conclusion | None = None
+
+
+class Shelf:
+    """Where a unit puts its evidence: written at once, named in the ledger when the unit finishes."""
+
+    def __init__(self, workshop: Workshop, tenant: str) -> None:
+        self._store, self._tenant = workshop.evidence, tenant
+        self.kept: list[Kept] = []
+
+    def keep(self, name: str, content: bytes, media_type: str, kind: str = "") -> str:
+        """The digest under which the bytes are now kept."""
+        kept = self._store.put(self._tenant, content, name=name, kind=kind or KINDS[media_type], media_type=media_type)
+        self.kept.append(kept)
+        return kept.digest
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit with its audit at hand."""
+
+    workshop: Workshop
+    ticket: Ticket
+    lease: Lease
+    row: AuditRow
+    request: AuditRequest
+
+    @property
+    def plan(self) -> Plan:
+        """What the planning unit resolved."""
+        [planned] = self.results("plan")
+        if planned.result is None:
+            raise MethodFailed("the audit was not planned")
+        return Plan.model_validate(planned.result)
+
+    def results(self, stage: str | None = None) -> list[UnitResult]:
+        """What other units came to."""
+        with self.workshop.ledger.reading() as connection:
+            return audits.results(connection, self.ticket.tenant, self.ticket.audit_id, stage=stage)
+
+    def setting(self, plan: Plan) -> Setting:
+        """The engine's surroundings, on the very model the audit was planned for."""
+        registration = self.workshop.registration(self.request.model)
+        model = self.workshop.model(self.request.model, plan.model_digest)
+        model.on_forward = self.lease.tick
+        return Setting(
+            model=model,
+            descriptor=self.workshop.descriptor,
+            sampler=Sampler(registration.steps, registration.guidance),
+            effort=EFFORTS[self.request.effort],
+            seed=self.request.seed,
+            neutral=registration.neutral,
+        )
+
+    def items(self, specs: list[ItemSpec], side: int) -> list[Item]:
+        """The pictures and captions these specs name."""
+        return [self._item(spec, side) for spec in specs]
+
+    def _item(self, spec: ItemSpec, side: int) -> Item:
+        if spec.set_id is not None:
+            row = self.workshop.registration(self.request.model).row(spec.set_id, spec.id)
+            content = row.file.read_bytes()
+        else:
+            content = self.workshop.evidence.get(self.ticket.tenant, spec.sha256 or "")
+        return Item(spec.id, spec.role, spec.prompt, images.read(content, side))
+
+    def method(self, listed: list[Params], name: str) -> Params:
+        """A method of the request by its id."""
+        return next(params for params in listed if params.name == name)
+
+
+def plan(job: Job) -> Outcome:
+    """Resolve the request and lay out every unit that follows."""
+    drafted, planned = draft(job.workshop, job.row, job.request)
+    job.lease.tick(1)
+    return Outcome(result=drafted.model_dump(mode="json"), planned=planned)
+
+
+def baseline(job: Job) -> Outcome:
+    """Every probe on the unmitigated model."""
+    return _measure(job, mitigation=None)
+
+
+def probe(job: Job) -> Outcome:
+    """Every probe on one mitigated model."""
+    return _measure(job, mitigation=job.ticket.payload["mitigation"])
+
+
+def _measure(job: Job, mitigation: str | None) -> Outcome:
+    plan = job.plan
+    setting = job.setting(plan)
+    batch = plan.batches[job.ticket.payload["batch"]]
+    shelf = Shelf(job.workshop, job.ticket.tenant)
+    edit = None if mitigation is None else loads(_artifact(job, mitigation))
+    job.lease.expected = expected_rows(setting, batch, job.request.probes)
+    record = audit.measure(
+        setting,
+        job.items(batch.targets, setting.model.resolution),
+        job.items(batch.controls, setting.model.resolution),
+        list(job.request.probes),
+        shelf.keep,
+        mitigation,
+        edit,
+    )
+    return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
+
+
+def _artifact(job: Job, mitigation: str) -> bytes:
+    """The mitigation's edit for this batch: its own, or the one edit of a joint mitigation."""
+    made = job.results(f"mitigate:{mitigation}")
+    unit = made[0] if len(made) == 1 else made[job.ticket.payload["batch"]]
+    if unit.result is None:
+        raise MethodFailed(f"the mitigation {mitigation} failed: {unit.error}")
+    return job.workshop.evidence.get(job.ticket.tenant, unit.result["edit"])
+
+
+def mitigate(job: Job) -> Outcome:
+    """What one mitigation switches off, for one batch of targets or for all."""
+    plan = job.plan
+    setting = job.setting(plan)
+    payload = job.ticket.payload
+    batches = plan.batches if payload["batch"] is None else [plan.batches[payload["batch"]]]
+    targets = job.items([spec for batch in batches for spec in batch.targets], setting.model.resolution)
+    params = job.method(list(job.request.mitigations), payload["mitigation"])
+    mitigated, record = audit.mitigate(setting, targets, params)
+    if mitigated.edit is None:
+        raise MethodFailed(f"the mitigation {params.name} switches nothing off")
+    shelf = Shelf(job.workshop, job.ticket.tenant)
+    digest = shelf.keep("edit.safetensors", mitigated.edit.dumps(), "application/vnd.safetensors", "artifact")
+    return Outcome(result={"record": record.model_dump(mode="json"), "edit": digest}, kept=shelf.kept)
+
+
+def conclude(job: Job) -> Outcome:
+    """Verdicts, rates and the report, rendered once."""
+    answered = report.conclude(_findings(job))
+    shelf = Shelf(job.workshop, job.ticket.tenant)
+    content = report.canonical(answered.model_dump(mode="json"))
+    digest = shelf.keep("report.json", content, "application/json", "report")
+    conclusion = Conclusion(answered.summary.outcome, answered.result_digest, digest)
+    return Outcome(result={"report": digest}, kept=shelf.kept, conclusion=conclusion)
+
+
+def _findings(job: Job) -> report.Findings:
+    results = job.results()
+    drafted = next((Plan.model_validate(u.result) for u in results if u.kind == "plan" and u.result), None)
+    plan = drafted or Plan.empty(job.request)
+    done = [unit for unit in results if unit.state == "done"]
+    mitigated = [MitigationRecord.model_validate(unit.result["record"]) for unit in done if unit.kind == "mitigate"]  # type: ignore[index]
+    return report.Findings(
+        audit_id=job.ticket.audit_id,
+        state=job.row.ending,
+        request=job.row.request,
+        resolved=plan.resolved,
+        targets=[spec.id for batch in plan.batches for spec in batch.targets],
+        controls=[spec.id for batch in plan.batches for spec in batch.controls],
+        mitigations=plan.mitigations,
+        probes={params.name: params.kind for params in job.request.probes},
+        probed=[ProbeRecord.model_validate(u.result) for u in done if u.kind in ("baseline", "probe")],
+        mitigated=mitigated + [_untouched(name) for name in plan.untouched],
+        failures=_failures(plan, results),
+        models=[ModelIdentity(id=job.request.model, role="audited", family=plan.family, digest=plan.model_digest)],
+        judges=_judges(job.workshop),
+        drift_bound=audit.DRIFT_BOUND,
+        environment=environment(job.workshop.engine),
+        seeds={"seed": job.request.seed},
+        limitations=limitations(job.request, plan),
+        other_costs={"plan": NOTHING},
+    )
+
+
+def _untouched(name: str) -> MitigationRecord:
+    return MitigationRecord(
+        mitigation=name, scope=None, what="nothing", size=0, off={}, drift={}, notes=[], cost=NOTHING
+    )
+
+
+def _failures(plan: Plan, results: list[UnitResult]) -> list[report.Failure]:
+    lost = [u for u in results if u.kind in ("baseline", "probe") and u.state != "done"]
+    return [
+        report.Failure(
+            unit.payload.get("mitigation"),
+            [spec.id for spec in plan.batches[unit.payload["batch"]].targets],
+            unit.error or unit.state.upper(),
+        )
+        for unit in lost
+    ]
+
+
+def _judges(workshop: Workshop) -> list[JudgeIdentity]:
+    descriptor = workshop.descriptor
+    bound = descriptor.false_positive_bound
+    return [
+        JudgeIdentity(
+            kind="sscd",
+            digest=descriptor.digest,
+            preprocessing=descriptor.preprocessing,
+            threshold=descriptor.threshold,
+            false_positive_bound=bound,
+        ),
+        JudgeIdentity(
+            kind="tiled_l2",
+            digest="",
+            preprocessing="pixels in [0, 1], 4×4 tiles",
+            threshold=descriptor.tiled_l2_threshold,
+            false_positive_bound=bound,
+        ),
+    ]
+
+
+_PERFORM: dict[str, Callable[[Job], Outcome]] = {
+    "plan": plan,
+    "baseline": baseline,
+    "mitigate": mitigate,
+    "probe": probe,
+    "report": conclude,
+}
+
+
+def _station(kind: str) -> Callable[[Workshop, Ticket, Lease], Outcome]:
+    def perform(workshop: Workshop, ticket: Ticket, lease: Lease) -> Outcome:
+        with workshop.ledger.reading() as connection:
+            row = audits.get(connection, ticket.tenant, ticket.audit_id)
+        return _PERFORM[kind](Job(workshop, ticket, lease, row, request_of(row.request)))
+
+    return perform
+
+
+STATIONS = {kind: _station(kind) for kind in _PERFORM}
+
+
+def request_of(stored: dict[str, Any]) -> AuditRequest:
+    """The request as the ledger keeps it, with its images named by digest, as the contract's own type."""
+    listed = {
+        name: [{**target, "images": []} for target in stored[name]]
+        for name in ("targets", "controls")
+        if stored.get(name) is not None
+    }
+    return AuditRequest.model_validate({**stored, **listed})

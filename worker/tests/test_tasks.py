@@ -1,0 +1,203 @@
+"""What happens when a doorbell rings."""
+
+import base64
+import shutil
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from ledger import catalogue, units
+from ledger.outbox import Message
+from worker import tasks
+from worker.engine.errors import MethodFailed
+from worker.tests import tiny
+from worker.tests.shop import TENANT, Shop
+
+REQUEST = {
+    "target_set": "tiny:targets",
+    "probes": [{"kind": "prompt"}],
+    "mitigations": [{"kind": "wanda", "timesteps": 1, "sparsity": 0.1}],
+}
+
+
+def planned(shop: Shop, request: dict[str, object]) -> tuple[str, list[Message]]:
+    """An audit whose plan is written down, and the doorbells that ring then."""
+    audit_id = shop.submit(request)
+    [message] = shop.messages()
+    shop.ring(message)
+    return audit_id, shop.messages()
+
+
+def states(shop: Shop, audit_id: str) -> dict[str, list[tuple[str, str | None]]]:
+    """State and code of every unit, by stage."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for unit in shop.results(audit_id):
+        found.setdefault(unit.stage, []).append((unit.state, unit.error))
+    return found
+
+
+def test_opening_publishes_what_is_offered(shop: Shop) -> None:
+    """The tiny model and every method, under this engine."""
+    with shop.workshop.ledger.reading() as connection:
+        models = catalogue.model_cards(connection, TENANT)
+        methods = catalogue.method_cards(connection, TENANT)
+    assert [card["id"] for card in models] == ["tiny"]
+    assert methods is not None
+    assert methods[0] == shop.workshop.engine
+    assert {card["kind"] for card in methods[1]} >= {"nemo", "wanda", "prompt", "adversarial_embedding", "sscd"}
+
+
+def test_one_unit_is_one_line_in_the_log(shop: Shop) -> None:
+    """Which unit, which attempt, how it ended, how long it took."""
+    audit_id = shop.submit(REQUEST)
+    [message] = shop.messages()
+    with capture_logs() as lines:
+        shop.ring(message)
+    [line] = lines
+    assert (line["event"], line["audit"], line["unit"], line["stage"]) == ("unit", audit_id, message.unit_id, "plan")
+    assert (line["attempt"], line["ended"]) == (1, "done")
+    assert line["seconds"] >= 0
+
+
+def test_a_doorbell_for_what_is_not_there_to_take_is_ignored(shop: Shop) -> None:
+    """A unit that somebody holds, one that is done, and one that never was: nothing happens, nothing is logged."""
+    audit_id = shop.submit(REQUEST)
+    [message] = shop.messages()
+    held = shop.claim(message)
+    with capture_logs() as lines:
+        shop.ring(message)
+        tasks.answer(tasks.Doorbell(TENANT, audit_id, "unit_unknown", 1))
+        tasks.perform(shop.workshop, held)
+        shop.ring(message)
+    assert [line["ended"] for line in lines] == ["done"]
+
+
+def test_a_late_worker_can_write_nothing(shop: Shop) -> None:
+    """Its lease has passed on: its result is lost, the second worker's counts."""
+    shop.submit(REQUEST)
+    [message] = shop.messages()
+    late = shop.claim(message, lease=-1)
+    second = shop.claim(message)
+    with capture_logs() as lines:
+        tasks.perform(shop.workshop, late)
+        tasks.perform(shop.workshop, second)
+    assert [line["ended"] for line in lines] == ["lost", "done"]
+    assert [line["attempt"] for line in lines] == [1, 2]
+
+
+def test_a_late_failure_is_lost_too(shop: Shop) -> None:
+    """Neither a failure nor an abandonment of a passed lease says anything about the unit."""
+    audit_id = shop.submit(REQUEST)
+    [message] = shop.messages()
+    late = shop.claim(message, lease=-1)
+    shop.claim(message)
+    tasks.fail(shop.workshop, late, "METHOD_FAILED", "too late", again=False)
+    assert tasks.abandon(shop.workshop, late) == "lost"
+    assert states(shop, audit_id) == {"plan": [("leased", None)]}
+
+
+def test_a_unit_of_a_cancelled_audit_is_abandoned(demo: Path, tmp_path: Path) -> None:
+    """It stops between two denoising steps; a partial report follows."""
+    shop = Shop.open(demo, tmp_path / "home", lease_seconds=0.8)
+    search = {"kind": "adversarial_embedding", "steps": 1000, "batch_size": 8}
+    audit_id, [message] = planned(shop, {"target_set": "tiny:targets", "probes": [search]})
+    ticket = shop.claim(message)
+    shop.cancel(audit_id)
+    with capture_logs() as lines:
+        tasks.perform(shop.workshop, ticket)
+    assert [line["ended"] for line in lines] == ["cancelled"]
+    shop.work()
+    assert states(shop, audit_id) == {
+        "plan": [("done", None)],
+        "baseline": [("cancelled", None)],
+        "report": [("done", None)],
+    }
+    report = shop.report(audit_id)
+    assert (report.state, shop.row(audit_id).state) == ("cancelled", "cancelled")
+    assert [(v.verdict, v.reasons) for v in report.verdicts] == [("inconclusive", ["missing: before: CANCELLED"])] * 3
+    shop.close()
+
+
+def test_a_model_that_has_changed_is_not_audited(demo: Path, tmp_path: Path) -> None:
+    """Its files are others than those the audit was planned for: MODEL_CHANGED, at the first attempt."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(demo, folder)
+    shop = Shop.open(folder, tmp_path / "home")
+    audit_id, messages = planned(shop, REQUEST)
+    config = folder / "model" / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text().replace("0.012", "0.013"))
+    shop.workshop.loaded = None
+    for message in messages:
+        shop.ring(message)
+    shop.work()
+    assert states(shop, audit_id)["baseline"] == [("failed", "MODEL_CHANGED")]
+    assert shop.report(audit_id).verdicts[0].reasons[0] == "missing: before: MODEL_CHANGED"
+    assert shop.report(audit_id).summary.outcome == "insufficient_evidence"
+    shop.close()
+
+
+def test_a_bug_in_one_unit_is_tried_again_and_then_reported(demo: Path, tmp_path: Path) -> None:
+    """A set's picture is gone, which nothing expects: three attempts, INTERNAL_ERROR, and the audit goes on."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(demo, folder)
+    (folder / "targets" / "kite.png").unlink()
+    shop = Shop.open(folder, tmp_path / "home")
+    audit_id = shop.submit({"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    with capture_logs() as lines:
+        shop.work()
+    ended = [line["ended"] for line in lines if line["event"] == "unit"]
+    assert ended == ["done", "INTERNAL_ERROR", "INTERNAL_ERROR", "INTERNAL_ERROR", "done"]
+    assert all("FileNotFoundError" in line["traceback"] for line in lines if line["event"] == "unit.crashed")
+    assert shop.history(audit_id).count("unit.retried") == 2
+    assert [v.reasons for v in shop.report(audit_id).verdicts] == [["missing: before: INTERNAL_ERROR"]] * 3
+    shop.close()
+
+
+def inline(content: bytes) -> dict[str, str]:
+    """A picture in a request."""
+    return {"media_type": "image/png", "base64": base64.b64encode(content).decode()}
+
+
+@pytest.mark.parametrize("fault", ["no picture", "missing", "damaged"])
+def test_evidence_that_cannot_be_read_has_its_code(shop: Shop, fault: str) -> None:
+    """Bytes that are no picture, a blob that is gone, a blob that was changed: EVIDENCE_UNREADABLE, once."""
+    content = b"no picture" if fault == "no picture" else tiny.picture_file(1)
+    audit_id, [message] = planned(
+        shop, {"targets": [{"prompt": "a fox", "images": [inline(content)]}], "probes": [{"kind": "prompt"}]}
+    )
+    [blob] = [path for path in shop.workshop.evidence.root.rglob("*") if path.is_file()]
+    if fault == "missing":
+        blob.unlink()
+    if fault == "damaged":
+        blob.write_bytes(b"changed")
+    shop.ring(message)
+    shop.work()
+    assert states(shop, audit_id)["baseline"] == [("failed", "EVIDENCE_UNREADABLE")]
+    assert shop.history(audit_id).count("unit.retried") == 0
+    [verdict] = shop.report(audit_id).verdicts
+    assert (verdict.target_id, verdict.reasons) == ("target-1", ["missing: before: EVIDENCE_UNREADABLE"])
+
+
+def test_a_model_that_is_not_offered_is_an_expected_failure(shop: Shop) -> None:
+    """The gateway would have refused it; here the plan fails with a code, and with it the audit."""
+    audit_id = shop.submit({**REQUEST, "model": "elsewhere"})
+    shop.work()
+    row = shop.row(audit_id)
+    assert (row.state, row.outcome, row.error) == ("failed", "error", "METHOD_FAILED")
+    assert row.detail == "this worker does not offer the model elsewhere"
+    with pytest.raises(MethodFailed):
+        shop.workshop.registration("elsewhere")
+
+
+def test_a_unit_is_tried_three_times_in_all(shop: Shop) -> None:
+    """Three leases that lapse are enough: the unit is reported lost, the report says so."""
+    audit_id, messages = planned(shop, {"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    [message] = messages
+    for _ in range(3):
+        shop.claim(message, lease=-1)
+        with shop.workshop.ledger.writing() as connection:
+            units.expire_leases(connection)
+    shop.work()
+    assert states(shop, audit_id)["baseline"] == [("failed", "WORKER_LOST")]
+    assert [v.reasons for v in shop.report(audit_id).verdicts] == [["missing: before: WORKER_LOST"]] * 3
