@@ -43,10 +43,10 @@ EVERY = 3
 PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"], steps=50)]
 GRID: list[Params] = [
     NemoParams(id="nemo", seeds=4),
-    NemoParams(id="nemo, τ_mem 0.15", seeds=4, similarity=0.15),
-    NemoParams(id="nemo joint, τ_mem 0.15", seeds=4, similarity=0.15, scope="joint"),
-    *(WandaParams(id=f"wanda, s {s}", sparsity=s) for s in (0.01, 0.05, 0.1, 0.2)),
-    *(WandaParams(id=f"wanda joint, s {s}", sparsity=s, scope="joint") for s in (0.05, 0.1, 0.2)),
+    NemoParams(id="nemo-0.15", seeds=4, similarity=0.15),
+    NemoParams(id="nemo-joint-0.15", seeds=4, similarity=0.15, scope="joint"),
+    *(WandaParams(id=f"wanda-{s}", sparsity=s) for s in (0.01, 0.05, 0.1, 0.2)),
+    *(WandaParams(id=f"wanda-joint-{s}", sparsity=s, scope="joint") for s in (0.05, 0.1, 0.2)),
 ]
 DEFAULTS = ["nemo"]
 
