@@ -27,10 +27,10 @@ from ledger.errors import SchemaOutOfDate
 
 _PATIENCE = 30.0
 
-UNREACHABLE: tuple[type[Exception], ...] = (OperationalError, InterfaceError, PoolTimeout)
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
 """The database is down, locked or out of connections: it may be there again in a moment."""
 
-FAILED: tuple[type[Exception], ...] = (SQLAlchemyError,)
+FAILED = (SQLAlchemyError,)
 """Whatever SQL refuses, those included."""
 
 

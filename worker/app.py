@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
+from kombu.exceptions import OperationalError
 
 from ledger.outbox import Message
 from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
@@ -36,6 +37,9 @@ def perform(message: dict[str, Any]) -> None:
 
 
 def publish(message: Message) -> None:
-    """Ring for one unit."""
+    """Ring for one unit. Raises ConnectionError when the broker does not take it."""
     bell = {"tenant": message.tenant, "audit": message.audit_id, "unit": message.unit_id, "attempt": message.attempt}
-    app.send_task(PERFORM, args=[bell], queue=UNITS_QUEUE, ignore_result=True)
+    try:
+        app.send_task(PERFORM, args=[bell], queue=UNITS_QUEUE, ignore_result=True)
+    except OperationalError as error:
+        raise ConnectionError("the broker does not take messages") from error

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from kombu.exceptions import OperationalError
-
 from ledger import catalogue, outbox, units
 from ledger.database import UNREACHABLE
 from ledger.errors import EvidenceCorrupt, EvidenceMissing, StaleFence
@@ -78,7 +76,7 @@ def announce(publish: Callable[[Message], None]) -> None:
     [workshop] = _at_hand
     try:
         outbox.empty(workshop.ledger, publish, batch=100, seconds=10.0)
-    except (OperationalError, OSError, *UNREACHABLE) as error:
+    except (OSError, *UNREACHABLE) as error:
         log.warning("left to the sweeper", cause=type(error).__name__)
 
 

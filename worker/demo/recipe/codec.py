@@ -170,7 +170,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     if arguments.stage == "train":
-        train(arguments.cache, arguments.out, steps=arguments.steps or 6000, whole_from=0.85)
+        train(arguments.cache, arguments.out, steps=arguments.steps or 5600, whole_from=0.85)
     else:
         refine(arguments.cache, arguments.out, steps=arguments.steps or 6000)
 

@@ -47,7 +47,7 @@ def apply(setting: Setting, targets: list[Item], params: WandaParams) -> Mitigat
 
 
 def column_norms(setting: Setting, prompts: list[str], timesteps: int) -> Norms:
-    """A for every one of the first ``timesteps`` steps and every layer: N×I. Every prompt starts from the same noise."""
+    """A for each of the first ``timesteps`` steps and each layer: N×I. Every prompt starts from the same noise."""
     model, N = setting.model, len(prompts)
     squares: list[dict[str, list[Tensor]]] = []
 
