@@ -39,7 +39,7 @@ def claim(connection: Connection, limit: int, seconds: float) -> list[Message]:
     chosen = _first(connection, select(outbox.c.id).where(free).order_by(outbox.c.id), limit)
     rows = connection.execute(
         update(outbox)
-        .where(outbox.c.id.in_(select(chosen.c.id)), free)
+        .where(outbox.c.id.in_(select(chosen.c.id)))
         .values(claimed_until=now() + seconds)
         .returning(outbox.c.id, outbox.c.tenant_id, outbox.c.audit_id, outbox.c.unit_id, outbox.c.attempt)
     )
@@ -76,7 +76,7 @@ def ring_again(connection: Connection, unclaimed_seconds: float, limit: int = 10
     chosen = _first(connection, silent, limit)
     rows = connection.execute(
         update(units)
-        .where(tuple_(units.c.tenant_id, units.c.id).in_(select(chosen.c.tenant_id, chosen.c.id)), overdue)
+        .where(tuple_(units.c.tenant_id, units.c.id).in_(select(chosen.c.tenant_id, chosen.c.id)))
         .values(queued_at=now())
         .returning(units.c.tenant_id, units.c.audit_id, units.c.id, units.c.attempt)
     ).all()

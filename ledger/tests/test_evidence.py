@@ -71,7 +71,9 @@ def test_a_missing_blob_and_another_tenants_are_missing(store: EvidenceStore) ->
         store.get("local", ABC)
 
 
-@pytest.mark.parametrize("digest", ["../../secret", "", "ba", ABC.upper(), ABC + "0", f"{ABC[:-1]}/", f"{ABC}\n"])
+@pytest.mark.parametrize(
+    "digest", ["../../secret", "", "ba", ABC.upper(), ABC + "0", f"{ABC}/../../../secret", f"{ABC}\n"]
+)
 def test_what_is_not_a_digest_is_not_looked_for(store: EvidenceStore, digest: str) -> None:
     """A path in place of a digest reads nothing."""
     put(store, b"abc")

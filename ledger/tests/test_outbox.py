@@ -1,5 +1,7 @@
 """The outbox: every message reaches a publisher, and a publisher that dies loses none."""
 
+from contextlib import suppress
+
 from sqlalchemy import update
 
 from ledger import outbox, schema
@@ -101,6 +103,32 @@ def test_announcing_again_is_bounded(drive: Driver) -> None:
     queued_for(drive, 61)
     assert [ring_again(drive, 60, limit=3) for _ in range(3)] == [3, 2, 0]
     assert len(drive.publish()) == 5
+
+
+def test_emptying_publishes_and_forgets(drive: Driver) -> None:
+    """Three messages in batches of two: two, one, none, each told to the broker once and in order."""
+    with drive.ledger.writing() as connection:
+        outbox.ring(connection, TENANT, "aud_1", ["unit_a", "unit_b", "unit_c"], attempt=1)
+    told: list[Message] = []
+    assert [outbox.empty(drive.ledger, told.append, batch=2, seconds=30) for _ in range(3)] == [2, 1, 0]
+    assert [m.unit_id for m in told] == ["unit_a", "unit_b", "unit_c"]
+    assert drive.rows(schema.outbox) == []
+
+
+def test_emptying_keeps_what_the_broker_would_not_take(drive: Driver) -> None:
+    """The broker goes down at the second of three: the first is gone, the others wait their time and come again."""
+    with drive.ledger.writing() as connection:
+        outbox.ring(connection, TENANT, "aud_1", ["unit_a", "unit_b", "unit_c"], attempt=1)
+
+    def broken(message: Message) -> None:
+        if message.unit_id == "unit_b":
+            raise OSError
+
+    for seconds in (-1, 30):
+        with suppress(OSError):
+            outbox.empty(drive.ledger, broken, batch=10, seconds=seconds)
+        assert [row.unit_id for row in drive.rows(schema.outbox)] == ["unit_b", "unit_c"]
+    assert drive.take_messages() == []
 
 
 def take_all(url: str) -> list[int]:

@@ -59,7 +59,7 @@ def test_a_lease_is_renewed_while_the_work_advances(shop: Shop) -> None:
 
 
 def test_a_lease_lapses_when_the_work_stands_still(shop: Shop) -> None:
-    """Renewed once, at its first turn, a lease of .2 s is over after .6 s without a tick; then the work is told to stop."""
+    """Renewed once, a lease of .2 s is over after .6 s without a tick; then the work is told to stop."""
     with Lease(shop.workshop.ledger, claimed(shop, lease=0.2), 0.2) as lease:
         time.sleep(0.6)
         assert lapsed(shop) == 1

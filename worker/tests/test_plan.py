@@ -92,7 +92,7 @@ def test_the_graph_of_an_audit() -> None:
         ("probe:w", [{"mitigation": "w", "batch": 0}, {"mitigation": "w", "batch": 1}], ["mitigate:w"]),
         ("report", [{}], ["baseline", "mitigate:nemo", "probe:nemo", "mitigate:w", "probe:w"]),
     ]
-    assert [[unit.kind for unit in stage.units][0] for stage in planned] == [
+    assert [next(unit.kind for unit in stage.units) for stage in planned] == [
         "baseline", "mitigate", "probe", "mitigate", "probe", "report",
     ]  # fmt: skip
     assert [stage.name for stage in planned if any(unit.critical for unit in stage.units)] == ["report"]

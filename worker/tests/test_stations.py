@@ -175,7 +175,7 @@ def test_the_kept_report_is_canonical_and_proves_its_digest(done: Done) -> None:
 
 
 def test_equal_requests_have_equal_digests_whatever_happens_on_the_way(demo: Path, tmp_path: Path) -> None:
-    """Another ledger, other labels, units done in reverse and one lost twice: the same. Another seed: another digest."""
+    """Another ledger, other labels, units in reverse and one lost twice: the same. Another seed: another digest."""
     plain = Shop.open(demo, tmp_path / "plain")
     first = plain.audit(SMALL)
     other = plain.audit({**SMALL, "seed": 1})

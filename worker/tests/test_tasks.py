@@ -14,7 +14,7 @@ from worker.engine.errors import MethodFailed
 from worker.tests import tiny
 from worker.tests.shop import TENANT, Shop
 
-REQUEST = {
+REQUEST: dict[str, object] = {
     "target_set": "tiny:targets",
     "probes": [{"kind": "prompt"}],
     "mitigations": [{"kind": "wanda", "timesteps": 1, "sparsity": 0.1}],

@@ -49,7 +49,7 @@ def before() -> list[ItemRecord]:
 def pruned() -> tuple[MitigationRecord, list[ItemRecord]]:
     """The same targets, each on the model that NeMo pruned for it, a control beside each."""
     setting, targets = bundled.setting(SEED), sample("targets")
-    mitigated, record = audit.mitigate(setting, targets, NemoParams(seeds=4))
+    mitigated, record = audit.mitigate(setting, targets, NemoParams(seeds=4, theta_min=0.25))
     return record, audit.measure(setting, targets, sample("controls"), PROBES, discard, "nemo", mitigated.edit).items
 
 

@@ -35,7 +35,7 @@ def zeroed(model: DiffusionModel, masks: Masks) -> nn.Module:
     """A copy of the U-Net whose masked weights are 0."""
     unet = copy.deepcopy(model.unet)
     for path, mask in masks.items():
-        unet.get_submodule(path).weight.data[mask] = 0.0  # type: ignore[operator, index]
+        unet.get_submodule(path).weight.data[mask] = 0.0  # type: ignore[operator]
     return unet
 
 

@@ -67,7 +67,7 @@ def damaged_chunk() -> bytes:
 )
 def test_what_is_no_picture_is_unreadable(content: bytes) -> None:
     """One error, without the bytes in it."""
-    with pytest.raises(ImageUnreadable, match="^a reference image cannot be decoded$"):
+    with pytest.raises(ImageUnreadable, match="a reference image cannot be decoded"):
         read(content, 8)
 
 

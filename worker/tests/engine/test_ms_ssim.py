@@ -32,7 +32,7 @@ def test_the_values_are_those_of_torchmetrics(phi: float) -> None:
 
 
 def test_a_batch_shares_one_value_range() -> None:
-    """R is taken over the whole batch, anew at every scale: the second image alone gives .899013, in company .899033."""
+    """R is taken over the whole batch, anew at every scale: the second image alone gives .899013, not .899033."""
     alone = ms_ssim(waves(0.0)[1:], waves(0.3)[1:], RELEASED)
     assert float(alone) == pytest.approx(0.899013, abs=1e-5)
 
@@ -61,6 +61,6 @@ def test_neither_order_nor_brightness_scale_matters() -> None:
 @settings(deadline=None)
 @given(st.integers(6, 256))
 def test_the_window_always_fits(side: int) -> None:
-    """64-pixel latents get the released window, 8-pixel ones the small one, and none is larger than its coarsest scale."""
+    """64-pixel latents get the released window, 8-pixel ones the small one, and both fit their coarsest scale."""
     assert window_for(side).fits(side)
     assert window_for(side) is (RELEASED if side >= 44 else SMALL)

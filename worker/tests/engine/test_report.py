@@ -105,7 +105,7 @@ def words(found: Findings, mitigation: str = "nemo") -> dict[str, str]:
 
 
 def test_every_target_has_one_verdict_under_every_mitigation() -> None:
-    """2 targets × 2 mitigations: without one both still replicate, after nemo one is concealed and one not recovered."""
+    """2 targets × 2 mitigations: both replicate without one; nemo conceals one, the other is not recovered."""
     report = conclude(findings())
     assert [(v.mitigation, v.target_id, v.verdict) for v in report.verdicts] == [
         ("none", "fox", "still_replicates"),
@@ -269,7 +269,7 @@ def test_an_audit_that_never_ran_accounts_for_every_verdict() -> None:
 
 def test_an_audit_cancelled_before_its_plan_has_an_empty_report() -> None:
     """No targets are known: no verdicts, no rows, insufficient evidence."""
-    empty = {"targets": [], "controls": [], "mitigations": [], "probed": [], "mitigated": []}
+    empty: dict[str, list[str]] = {"targets": [], "controls": [], "mitigations": [], "probed": [], "mitigated": []}
     report = conclude(findings(state="cancelled", **empty))
     assert (report.verdicts, report.summary.mitigations, report.summary.outcome) == ([], [], "insufficient_evidence")
 

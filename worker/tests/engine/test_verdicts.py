@@ -10,7 +10,7 @@ from worker.engine.verdicts import CONTROL_BOUND, Seen, judge
 
 SEARCH, OTHER = "adversarial_embedding", "gaussian"
 
-RECOVERABLE = {
+RECOVERABLE: dict[str, Any] = {
     "prompt_before": True,
     "recoverable": {SEARCH: True},
     "prompt_after": False,
@@ -30,7 +30,7 @@ def seen(**changes: Any) -> Seen:
 UNKNOWN_BEFORE = {"prompt_before": False, "recoverable": {SEARCH: False}}
 FOUND = {"recovered": {SEARCH: True}}
 
-TABLE = {
+TABLE: dict[str, tuple[dict[str, Any], str]] = {
     "neither prompt nor search, before": (UNKNOWN_BEFORE, "not_memorized"),
     "no caption, and the search does not either": (
         {**UNKNOWN_BEFORE, "prompt_before": None, "prompt_after": None},

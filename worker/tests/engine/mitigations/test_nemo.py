@@ -29,11 +29,12 @@ Result = TypeVar("Result")
 def converging(demo: Path) -> DiffusionModel:
     """The tiny model, deaf to its noise and shouting: its prediction depends on the prompt, as if memorized."""
     model = DiffusionModel.load(demo / "model")
-    model.unet.get_submodule("conv_in").weight.data *= 0.01  # type: ignore[operator]
-    model.unet.get_submodule("conv_out").weight.data *= 300  # type: ignore[operator]
-    for path, module in model.unet.named_modules():
-        if path.endswith("attn2.to_out.0"):
-            module.weight.data *= 100  # type: ignore[operator]
+    with torch.no_grad():
+        model.unet.get_parameter("conv_in.weight").mul_(0.01)
+        model.unet.get_parameter("conv_out.weight").mul_(300)
+        for path, weight in model.unet.named_parameters():
+            if path.endswith("attn2.to_out.0.weight"):
+                weight.mul_(100)
     return model
 
 

@@ -7,7 +7,7 @@ from worker.engine.scorers.tiled_l2 import tiled_l2
 
 
 def test_one_wrong_tile_is_enough() -> None:
-    """One of sixteen 2×2 tiles is off by 1 in every pixel and channel: d = 1, where the mean over all is √(1/16) = ¼."""
+    """One of sixteen 2×2 tiles is off by 1 everywhere: d = 1, where the mean over all is √(1/16) = ¼."""
     reference, picture = torch.zeros(3, 8, 8), torch.zeros(3, 8, 8)
     picture[:, 2:4, 6:8] = 1.0
     assert tiled_l2(picture[None], reference).tolist() == [1.0]
