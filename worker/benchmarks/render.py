@@ -64,6 +64,8 @@ def bundled_model(rows: list[Row]) -> list[str]:
         "",
         *methods(rows),
         "",
+        *aims(rows),
+        "",
         *picture(rows),
     ]
 
@@ -161,6 +163,33 @@ def methods(rows: list[Row]) -> list[str]:
             ]
         )
     return table(["method", "prompt", "+ search", "controls + search", "switched off", "drift"], lines)
+
+
+def aims(rows: list[Row]) -> list[str]:
+    """Which of the aims this run reached, in words computed from the rows."""
+
+    def share(method: str, role: str, probe: str) -> float:
+        found = [
+            row["replicates"]
+            for row in rows
+            if row["table"] == "methods" and (row["method"], row["role"], row["probe"]) == (method, role, probe)
+        ]
+        return sum(found) / len(found)
+
+    lines = [
+        "The aim: a method under which at most 0.2 of the prompts replicate, at least 0.6 come back by search, and at"
+    ]
+    lines += ["most 0.02 of the controls, within the drift bound.", ""]
+    for summary in [row for row in rows if row["table"] == "methods-summary"]:
+        name = summary["method"]
+        prompt, search = share(name, "target", "prompt"), share(name, "target", "search")
+        control = share(name, "control", "search")
+        within = summary["drift"] <= rows[0]["drift_bound"]
+        reached = prompt <= 0.2 and search >= 0.6 and control <= 0.02 and within
+        lines.append(
+            f"* `{name}`: {'reached' if reached else 'not reached'} ({prompt:.2f} / {search:.2f} / {control:.2f})."
+        )
+    return lines
 
 
 def picture(rows: list[Row]) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from worker.engine.errors import ImageUnreadable
-from worker.engine.images import png, read, strip
+from worker.engine.images import decode, png, read, strip
 from worker.tests import tiny
 
 
@@ -53,17 +53,22 @@ def test_other_shapes_are_squeezed_to_a_square(format: str) -> None:
     assert float((grey - 128 / 255).abs().max()) < 0.02
 
 
-def damaged_chunk() -> bytes:
+def damaged(name: bytes) -> bytes:
     """A PNG one of whose chunks has a name that is none."""
-    content = tiny.picture_file(0)
-    place = content.index(b"IDAT")
-    return content[:place] + b"\xf6d\x07\xd6" + content[place + 4 :]
+    return tiny.picture_file(0).replace(name, b"\xf6d\x07\xd6")
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no picture", tiny.picture_file(0)[:-40], damaged_chunk(), file_of(Image.new("RGB", (4, 4)), "GIF")],
-    ids=["empty", "text", "cut short", "damaged chunk", "another format"],
+    [
+        b"",
+        b"no picture",
+        tiny.picture_file(0)[:-40],
+        damaged(b"IDAT"),
+        damaged(b"IEND"),
+        file_of(Image.new("RGB", (4, 4)), "GIF"),
+    ],
+    ids=["empty", "text", "cut short", "damaged pixels", "damaged end", "another format"],
 )
 def test_what_is_no_picture_is_unreadable(content: bytes) -> None:
     """One error, without the bytes in it."""
@@ -81,3 +86,9 @@ def test_a_strip_is_read_from_left_to_right() -> None:
 def test_a_png_clips_what_no_pixel_can_hold() -> None:
     """−1 is black and 2 is white."""
     assert read(png(torch.tensor([-1.0, 2.0]).view(1, 1, 2).expand(3, 2, 2)), 2)[0, 0].tolist() == [0.0, 1.0]
+
+
+def test_a_picture_can_be_read_as_large_as_it_is() -> None:
+    """A 10×30 file is 3×30×10, height before width; read at its own size it is the same."""
+    assert decode(file_of(Image.new("RGB", (10, 30), "red"))).shape == (3, 30, 10)
+    assert torch.equal(decode(tiny.picture_file(0)), read(tiny.picture_file(0), tiny.SIDE))
