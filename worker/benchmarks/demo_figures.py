@@ -262,13 +262,13 @@ def picture(log: Log) -> None:
     audit.measure(setting, targets, [], PROBES, keep(params.name), params.name, mitigated.edit)
     side = setting.model.resolution
     columns = []
-    for target in targets:
-        group = "all" if mitigated.edit is None or mitigated.edit.joint else target.id
+    for n, target in enumerate(targets):
+        asked, searched = (f"{n}/target/{target.id}/{probe}.png" for probe in ("prompt", "search"))
         cells = [
             target.picture,
-            shown[None][f"target-{target.id}-all-prompt.png"][:, :, :side],
-            shown[params.name][f"target-{target.id}-{group}-prompt.png"][:, :, :side],
-            shown[params.name][f"target-{target.id}-{group}-search.png"][:, :, :side],
+            shown[None][asked][:, :, :side],
+            shown[params.name][asked][:, :, :side],
+            shown[params.name][searched][:, :, :side],
         ]
         columns.append(torch.cat(cells, dim=1))
     grid = torch.cat(columns, dim=2).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
