@@ -42,14 +42,14 @@ check: setup ## Format, lint, types, import rules, and generated files that must
 	$(BIN)/python -m worker.benchmarks.render --check
 	cd worker/demo && sha256sum --quiet -c SHA256SUMS
 
-demo-model: setup ## Train the bundled model and its descriptor again (about two hours on two cores).
-	$(BIN)/python -m worker.demo.recipe.codec train --cache $(CACHE) --out $(RUN)/vae
+demo-model: setup ## Train the bundled model and its descriptor again (about an hour and a half on two cores).
+	$(BIN)/python -m worker.demo.recipe.codec --cache $(CACHE) --out $(RUN)/vae
 	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --out $(RUN)/model
 	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
 	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --steps 1200
 	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)
 
-demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about an hour).
+demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about half an hour).
 	$(BIN)/python -m worker.benchmarks.demo_figures
 	$(BIN)/python -m worker.benchmarks.render
 

@@ -17,7 +17,7 @@ def _hand_over(barrier: Barrier) -> None:
 
 def meet() -> None:
     """Wait, within the work, until the other process is here too."""
-    _barrier.wait(30)
+    _barrier.wait(120)
 
 
 def _start(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -30,4 +30,4 @@ def at_once(work: Callable[..., Any], *arguments: Any, each: Iterable[Any] | Non
     lasts = [(), ()] if each is None else [(last,) for last in each]
     with ProcessPoolExecutor(2, mp_context=_spawn, initializer=_hand_over, initargs=(_spawn.Barrier(2),)) as pool:
         running = [pool.submit(_start, work, *arguments, *last) for last in lasts]
-        return [future.result(60) for future in running]
+        return [future.result(240) for future in running]

@@ -239,7 +239,11 @@ def test_an_interrupted_watch_says_how_to_go_on(gateway: Gateway) -> None:
     gateway.will_say(STATUS, saying(a_status(), retry_after="60"))
     command = [sys.executable, "-m", "palimpsest.cli", "audit", "watch", AUDIT, "--url", gateway.url]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    heeded = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background jobs inherit deafness to it
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as watching:
+        signal.signal(signal.SIGINT, heeded)
         assert watching.stderr is not None
         first = watching.stderr.readline()
         watching.send_signal(signal.SIGINT)

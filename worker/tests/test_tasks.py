@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ledger import catalogue, units
+from ledger import catalogue, outbox, units
 from ledger.outbox import Message
 from worker import tasks
 from worker.engine.errors import MethodFailed
@@ -201,3 +201,31 @@ def test_a_unit_is_tried_three_times_in_all(shop: Shop) -> None:
     shop.work()
     assert states(shop, audit_id)["baseline"] == [("failed", "WORKER_LOST")]
     assert [v.reasons for v in shop.report(audit_id).verdicts] == [["missing: before: WORKER_LOST"]] * 3
+
+
+def test_what_a_unit_released_is_announced_at_once(shop: Shop) -> None:
+    """The plan's baseline and mitigation each ring once, and nothing is left for the sweeper."""
+    shop.submit(REQUEST)
+    [message] = shop.messages()
+    shop.ring(message)
+    rung: list[Message] = []
+    tasks.announce(rung.append)
+    tasks.announce(rung.append)
+    assert len(rung) == len({message.unit_id for message in rung}) == 2
+    assert shop.messages() == []
+
+
+def test_a_broker_that_is_away_is_the_sweepers_business(shop: Shop) -> None:
+    """One warning; the message is neither lost nor announced."""
+    shop.submit(REQUEST)
+
+    def refuse(message: Message) -> None:
+        raise ConnectionError
+
+    with capture_logs() as lines:
+        tasks.announce(refuse)
+    assert [(line["event"], line["cause"]) for line in lines] == [("left to the sweeper", "ConnectionError")]
+    with shop.workshop.ledger.writing() as connection:
+        assert outbox.claim(connection, 10, 30) == []
+    with shop.workshop.ledger.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM outbox").scalar_one() == 1

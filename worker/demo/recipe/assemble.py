@@ -63,7 +63,7 @@ def assemble(cache: Path, pipeline_folder: Path, vae_folder: Path, demo: Path) -
 
 
 def write_model(pipeline_folder: Path, vae_folder: Path, out: Path) -> None:
-    """The trained pipeline with the refined decoder, in half precision, and the tokenizer's classic files."""
+    """The trained pipeline with its codec, in half precision, and the tokenizer's classic files."""
     shutil.rmtree(out, ignore_errors=True)
     pipeline = StableDiffusionPipeline.from_pretrained(pipeline_folder, safety_checker=None)
     pipeline.vae = AutoencoderKL.from_pretrained(vae_folder)

@@ -2,10 +2,9 @@
 
     L = |x̂ − x| + ½ |∇x̂ − ∇x| + w · KL(q(z|x) ‖ N(0, I))
 
-The encoder and decoder learn together on random 32-px windows, then on whole pictures. Then the encoder is
-frozen, its latents are whitened channel by channel (the affine map is folded into ``quant_conv`` and
-``post_quant_conv``, so that the one ``scaling_factor`` a pipeline knows is 1), and the decoder alone goes on
-learning: the denoiser can start on the frozen latents meanwhile.
+The encoder and decoder learn together on random 32-px windows, then on whole pictures. Then the latents are whitened
+channel by channel: the affine map is folded into ``quant_conv`` and ``post_quant_conv``, so that the one
+``scaling_factor`` a pipeline knows is 1.
 """
 
 from __future__ import annotations
@@ -124,55 +123,17 @@ def absolute_error(codec: AutoencoderKL, x: Tensor) -> float:
     return float(torch.stack(errors).mean())
 
 
-def refine(cache: Path, out: Path, *, steps: int, seed: int = 2) -> None:
-    """The decoder alone, on whole pictures, from latents as noisy as a denoiser leaves them."""
-    generator = torch.Generator().manual_seed(seed)
-    x_all = pictures(cache)
-    codec = AutoencoderKL.from_pretrained(out).to(memory_format=torch.channels_last)
-    codec.encoder.requires_grad_(False)
-    codec.quant_conv.requires_grad_(False)
-    trained = [p for p in codec.parameters() if p.requires_grad]
-    averaged = copy.deepcopy(codec)
-    optimizer = torch.optim.AdamW(trained, 1.5e-3, weight_decay=1e-4, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, steps, pct_start=0.05)
-    started = time.time()
-    for step in range(steps):
-        x = x_all[torch.randint(len(x_all), (12,), generator=generator)]
-        if step % 2:
-            x = augment.place(x, generator, scale=(0.7, 1.15), shift=0.09, turn=0.0)
-        with torch.no_grad():
-            posterior = codec.encode(x.contiguous(memory_format=torch.channels_last)).latent_dist
-            z = posterior.sample(generator)
-            z = z + 0.1 * torch.rand(len(z), 1, 1, 1, generator=generator) * torch.randn(z.shape, generator=generator)
-        loss = reconstruction_loss(codec.decode(z).sample, x)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        follow(averaged, codec, min(EMA, step / (step + 20)))
-        if step % 200 == 0 or step == steps - 1:
-            print(f"decoder {step} loss {loss.item():.4f} seconds {time.time() - started:.0f}", flush=True)
-        if step % 1000 == 999 or step == steps - 1:
-            averaged.eval().save_pretrained(out)
-    print(f"decoder mean absolute error on whole pictures {absolute_error(averaged, x_all[::7]):.4f}", flush=True)
-
-
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=["train", "refine"])
     parser.add_argument("--cache", type=Path, default=Path(".cache/demo"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int)
+    parser.add_argument("--steps", type=int, default=5600)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
-    if arguments.stage == "train":
-        train(arguments.cache, arguments.out, steps=arguments.steps or 5600, whole_from=0.85)
-    else:
-        refine(arguments.cache, arguments.out, steps=arguments.steps or 6000)
+    train(arguments.cache, arguments.out, steps=arguments.steps, whole_from=0.85)
 
 
 if __name__ == "__main__":
