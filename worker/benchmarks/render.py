@@ -169,7 +169,7 @@ def aims(rows: list[Row]) -> list[str]:
     """Which of the aims this run reached, in words computed from the rows."""
 
     def share(method: str, role: str, probe: str) -> float:
-        found = [
+        found: list[bool] = [
             row["replicates"]
             for row in rows
             if row["table"] == "methods" and (row["method"], row["role"], row["probe"]) == (method, role, probe)

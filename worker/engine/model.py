@@ -5,7 +5,6 @@ so that the bundled U-Net and Stable Diffusion's both work.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -198,8 +197,3 @@ def digest_of(folder: Path) -> str:
                     f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(folder).as_posix()}"
                 )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def pipeline_class(folder: Path) -> str:
-    """What ``model_index.json`` says the folder holds."""
-    return str(json.loads((folder / "model_index.json").read_text())["_class_name"])

@@ -55,7 +55,7 @@ def pruned() -> tuple[MitigationRecord, list[ItemRecord]]:
 
 def test_it_loads_as_any_stable_diffusion_folder_does() -> None:
     """StableDiffusionPipeline.from_pretrained takes the folder as it is and draws a 64-px picture."""
-    pipeline = StableDiffusionPipeline.from_pretrained(bundled.registration().folder)
+    pipeline = StableDiffusionPipeline.from_pretrained(bundled.registration().folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     [picture] = pipeline("a red food fruit icon in flat style", num_inference_steps=2, height=64, width=64).images
     assert picture.size == (64, 64)
