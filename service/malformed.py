@@ -40,7 +40,7 @@ def code(finding: Finding) -> Code:
     kind, path = finding["type"], _path(finding)
     if finding["loc"][0] == "header":
         return Code.IDEMPOTENCY_KEY_MISSING if kind == "missing" else Code.IDEMPOTENCY_KEY_INVALID
-    if kind.startswith("union_tag") or (kind == "extra_forbidden" and _in_method(path)):
+    if kind.startswith("union_tag") or (kind == "extra_forbidden" and _in_method(path)) or path == ["analyses"]:
         return Code.UNKNOWN_METHOD
     if kind in ("too_long", "too_short") and len(path) == 1 and path[0] in TARGET_LISTS:
         return Code.TOO_MANY_TARGETS if kind == "too_long" else Code.NO_TARGETS
