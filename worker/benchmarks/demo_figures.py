@@ -128,7 +128,9 @@ def kept(path: Path) -> list[dict[str, Any]]:
     now, done = meta(), {(row.get("set"), row.get("item")) for row in rows if row["table"] == "before"}
     same = bool(rows) and all(rows[0][name] == now[name] for name in ("model", "descriptor", "threshold", "effort"))
     whole = {name for name, _ in done if len([n for n, _ in done if n == name]) >= WHOLE[name]}
-    return [row for row in rows if row["table"] == "before"] if same and whole == set(WHOLE) else []
+    if not (same and whole == set(WHOLE)):
+        return []
+    return [{"table": "kept", "commit": rows[0]["commit"]}, *(row for row in rows if row["table"] == "before")]
 
 
 def meta() -> dict[str, Any]:

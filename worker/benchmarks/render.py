@@ -81,6 +81,7 @@ def stands_on(rows: list[Row]) -> list[str]:
         f"{meta['sampler']['steps']} steps, guidance {meta['sampler']['guidance']}.",
         f"Seeds: selection {meta['seeds']['selection']}, evaluation {meta['seeds']['evaluation']}. Raw rows: "
         "`docs/results/raw/bundled-model.jsonl`.",
+        *(f"Table 1 was measured by a run at commit `{row['commit'][:12]}`." for row in rows if row["table"] == "kept"),
     ]
 
 
