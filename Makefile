@@ -7,7 +7,7 @@ PYTHON ?= python3
 CACHE ?= .cache/demo
 RUN ?= .cache/demo/run
 
-.PHONY: help setup audit test check api-test up demo-model demo-figures bench
+.PHONY: help setup audit test check api-test up demo-model demo-figures locality detection faults scaling bench
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ up: setup ## Serve on PALIMPSEST_PORT (8000) until interrupted.
 	@$(BIN)/python -m service.up
 
 test: setup ## Run every test, fast ones first.
-	$(BIN)/python -m pytest palimpsest ledger service worker api_tests
+	$(BIN)/python -m pytest palimpsest ledger service worker deploy api_tests
 
 api-test: setup ## Run the black-box tests against a stack they start themselves.
 	$(BIN)/python -m pytest api_tests
@@ -36,22 +36,43 @@ api-test: setup ## Run the black-box tests against a stack they start themselves
 check: setup ## Format, lint, types, import rules, and generated files that must not be stale.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict palimpsest ledger service worker api_tests
+	$(BIN)/mypy --strict palimpsest ledger service worker deploy api_tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m palimpsest.contract.schema --check
 	$(BIN)/python -m worker.benchmarks.render --check
+	$(BIN)/python -m api_tests.pages --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose.gpu.yml
 	cd worker/demo && sha256sum --quiet -c SHA256SUMS
 
-demo-model: setup ## Train the bundled model and its descriptor again (about an hour and a half on two cores).
+demo-model: setup ## Train the bundled model and its descriptor again (about two hours and a half on two cores).
 	$(BIN)/python -m worker.demo.recipe.codec --cache $(CACHE) --out $(RUN)/vae
-	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --out $(RUN)/model
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 1 --out $(RUN)/first
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 2 --begin $(RUN)/first --out $(RUN)/model
 	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
-	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --steps 1200
+	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --cycle 1 --out $(RUN)/first.torchscript.pt
+	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --cycle 2 --begin $(RUN)/first.torchscript.pt
 	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)
 
 demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about half an hour).
 	$(BIN)/python -m worker.benchmarks.demo_figures
 	$(BIN)/python -m worker.benchmarks.render
+
+detection: setup ## Score every caption there is by every detector and render docs/results/detection.md.
+	$(BIN)/python -m worker.benchmarks.detection
+	$(BIN)/python -m worker.benchmarks.render
+
+locality: setup ## Where the bundled model keeps its memories: numbers and three figures (about half an hour).
+	$(BIN)/python -m worker.benchmarks.locality
+	$(BIN)/python -m worker.benchmarks.render
+
+faults: setup ## Provoke every fault twenty times and render docs/results/faults.md (two hours; goes on where it was cut).
+	$(BIN)/python -m api_tests.faults.run
+	$(BIN)/python -m api_tests.pages --only faults
+
+scaling: setup ## Measure one to sixteen workers and ten to ten thousand targets, render docs/results/scaling.md (an hour).
+	$(BIN)/python -m api_tests.scaling.run
+	$(BIN)/python -m api_tests.pages --only scaling
 
 bench: setup ## Measure sample-forwards per second against this machine's GEMM peak, by batch.
 	$(BIN)/python -m worker.benchmarks.throughput

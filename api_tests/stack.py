@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,15 +55,14 @@ class Stack:
             "worker": [python, "-m", "celery", "-A", "worker.app", "worker", *POOL],
         }[name]
 
+    def _environment(self, name: str) -> dict[str, str]:
+        """What a process is told besides what this one was told."""
+        own = {"PYTHONPATH": str(ROOT), "PALIMPSEST_HOME": str(self.home), "PALIMPSEST_PORT": str(self.port)}
+        return own | self.environment
+
     def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         self.home.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PALIMPSEST_HOME": str(self.home),
-            "PALIMPSEST_PORT": str(self.port),
-            **self.environment,
-        }
+        environment = {**os.environ, **self._environment(name)}
         with (self.home / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 command, cwd=ROOT, env=environment, start_new_session=True, stdout=log, stderr=subprocess.STDOUT
@@ -71,7 +71,8 @@ class Stack:
     def kill(self, name: str) -> None:
         """kill -9 of a process and everything it started."""
         process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def empty_the_broker(self) -> None:
@@ -90,7 +91,7 @@ class Stack:
             except httpx.TransportError:
                 pass
             time.sleep(0.3)
-        raise AssertionError(f"not ready after {READY_SECONDS} s:\n{self.log('worker')}")
+        raise AssertionError(f"not ready after {READY_SECONDS} s:\n{self.log(next(reversed(self.processes)))}")
 
     def log(self, name: str) -> str:
         """The end of a process's log."""

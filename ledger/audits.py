@@ -1,16 +1,18 @@
 """Audits: accepted once, looked up by their tenant, ended exactly once."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, case, exists, func, insert, literal, select, update
 from ulid import ULID
 
-from ledger import events, stages
+from ledger import events, holdings, stages
 from ledger.database import now, upsert
 from ledger.errors import AlreadyTerminal, KeyReused, NotFound
-from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, evidence, idempotency, units
+from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, evidence, idempotency, models, units
 from ledger.schema import stages as stages_table
+from ledger.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Submission:
     fingerprint: str
     reuse: bool
     deadline_seconds: float | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """An audit as it stands."""
+    """An audit as it stands; ``waiting`` is filled in by whoever asks ``ledger.waiting`` too."""
 
     tenant: str
     id: str
@@ -69,6 +72,7 @@ class AuditRow:
     started_at: float | None
     finished_at: float | None
     stages: list[StageRow]
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ ENDPOINT = "POST /v1/audits"
 def submit(connection: Connection, tenant: str, submission: Submission) -> Accepted:
     """Record the audit, its planning unit and the message for it; or find the audit that already answers.
 
-    Raises KeyReused when the idempotency key belongs to another request.
+    Raises KeyReused when the idempotency key belongs to another request, and EvidenceMissing when an image it names
+    has just been removed.
     """
     twin = _by_digest(connection, tenant, submission.request_digest) if submission.reuse else None
     audit_id = twin or f"aud_{ULID()}"
@@ -103,9 +108,16 @@ def submit(connection: Connection, tenant: str, submission: Submission) -> Accep
 
 
 def _by_digest(connection: Connection, tenant: str, digest: str) -> str | None:
+    removed = exists().where(
+        evidence.c.tenant_id == audits.c.tenant_id,
+        evidence.c.audit_id == audits.c.id,
+        evidence.c.digest == audits.c.report_digest,
+        evidence.c.removed_at.is_not(None),
+    )
     return connection.execute(
         select(audits.c.id)
         .where(audits.c.tenant_id == tenant, audits.c.request_digest == digest, audits.c.state == "succeeded")
+        .where(~removed)
         .order_by(audits.c.id.desc())
         .limit(1)
     ).scalar_one_or_none()
@@ -140,12 +152,15 @@ def _take_key(connection: Connection, tenant: str, submission: Submission, audit
 
 def _create(connection: Connection, tenant: str, submission: Submission, audit_id: str) -> None:
     deadline = None if submission.deadline_seconds is None else now() + submission.deadline_seconds
+    published = and_(models.c.tenant_id == tenant, models.c.id == submission.model_id)
+    family = select(models.c.card["family"].as_string()).where(published)
     connection.execute(
         insert(audits).values(
             tenant_id=tenant,
             id=audit_id,
             state="queued",
             model_id=submission.model_id,
+            family=family.scalar_subquery(),
             request=submission.request,
             request_digest=submission.request_digest,
             labels=submission.labels,
@@ -153,7 +168,9 @@ def _create(connection: Connection, tenant: str, submission: Submission, audit_i
             deadline_at=deadline,
         )
     )
-    events.record(connection, tenant, audit_id, "audit.queued", {})
+    traced = {} if submission.traceparent is None else {"traceparent": submission.traceparent}
+    events.record(connection, tenant, audit_id, "audit.queued", traced)
+    holdings.hold_images(connection, tenant, audit_id, submission.request)
     first = stages.StagePlan("plan", [stages.UnitPlan("plan", {}, critical=True)])
     stages.plan(connection, tenant, audit_id, [first])
 
@@ -167,6 +184,15 @@ def get(connection: Connection, tenant: str, audit_id: str) -> AuditRow:
     return found[0]
 
 
+def several(connection: Connection, tenant: str, audit_ids: Sequence[str]) -> dict[str, AuditRow]:
+    """These audits with their stages but without their requests, by id; those that are not there are left out."""
+    columns = [audits.c[name] for name in AuditRow.__dataclass_fields__ if name in audits.c and name != "request"]
+    chosen = select(*columns, literal(None).label("request")).where(
+        audits.c.tenant_id == tenant, audits.c.id.in_(audit_ids)
+    )
+    return {row.id: replace(row, request={}) for row in _audit_rows(connection, tenant, chosen)}
+
+
 def page(
     connection: Connection,
     tenant: str,
@@ -175,8 +201,9 @@ def page(
     before: str | None = None,
     state: str | None = None,
     model_id: str | None = None,
+    labels: Sequence[tuple[str, str]] = (),
 ) -> list[AuditRow]:
-    """Up to ``limit`` audits, newest first, older than the audit id ``before``."""
+    """Up to ``limit`` audits, newest first, older than the audit id ``before``, that bear all of these labels."""
     chosen = select(audits).where(audits.c.tenant_id == tenant).order_by(audits.c.id.desc()).limit(limit)
     if before is not None:
         chosen = chosen.where(audits.c.id < before)
@@ -184,13 +211,15 @@ def page(
         chosen = chosen.where(audits.c.state == state)
     if model_id is not None:
         chosen = chosen.where(audits.c.model_id == model_id)
+    for name, value in labels:
+        chosen = chosen.where(audits.c.labels[name].as_string() == value)
     return _audit_rows(connection, tenant, chosen)
 
 
 def _audit_rows(connection: Connection, tenant: str, chosen: Select[Any]) -> list[AuditRow]:
     rows = connection.execute(chosen).mappings().all()
     stage_rows = _stage_rows(connection, tenant, [row["id"] for row in rows])
-    kept = [name for name in AuditRow.__dataclass_fields__ if name not in ("tenant", "stages")]
+    kept = [name for name in AuditRow.__dataclass_fields__ if name not in ("tenant", "stages", "waiting")]
     return [AuditRow(tenant=tenant, stages=stage_rows[row["id"]], **{name: row[name] for name in kept}) for row in rows]
 
 
@@ -296,10 +325,10 @@ def results(connection: Connection, tenant: str, audit_id: str, *, stage: str | 
 
 
 def evidence_of(connection: Connection, tenant: str, audit_id: str) -> list[tuple[str, str, str]]:
-    """(kind, digest, media type) of everything kept for an audit."""
+    """(kind, digest, media type) of everything that is kept for an audit; what was removed is not."""
     rows = connection.execute(
         select(evidence.c.kind, evidence.c.digest, evidence.c.media_type)
-        .where(evidence.c.tenant_id == tenant, evidence.c.audit_id == audit_id)
+        .where(evidence.c.tenant_id == tenant, evidence.c.audit_id == audit_id, evidence.c.removed_at.is_(None))
         .order_by(evidence.c.unit_id, evidence.c.name)
     )
     return [(kind, digest, media_type) for kind, digest, media_type in rows]

@@ -5,12 +5,13 @@ to turn into a writer half-way. An engine belongs to the process that made it: c
 """
 
 import json
+import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -25,7 +26,11 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from ledger.errors import SchemaOutOfDate
 
+T = TypeVar("T")
+
 _PATIENCE = 30.0
+_MOST_TRIES = 5
+_GIVEN_UP = ("40001", "40P01")
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout)
 """The database is down, locked or out of connections: it may be there again in a moment."""
@@ -70,6 +75,22 @@ class Ledger:
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             yield connection
 
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` returns, done in one transaction.
+
+        It is done again from its beginning when the database gave it up for others to go on (a deadlock, a
+        serialization failure): nothing of it was written then.
+        """
+        for remaining in reversed(range(_MOST_TRIES)):
+            try:
+                with self.writing() as connection:
+                    return work(connection)
+            except OperationalError as error:
+                if remaining == 0 or getattr(error.orig, "sqlstate", None) not in _GIVEN_UP:
+                    raise
+                time.sleep(random.uniform(0.0, 0.1))
+        raise AssertionError("unreachable")
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view."""
@@ -85,7 +106,7 @@ class Ledger:
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(2507168801)")
-            config = _alembic()
+            config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -93,14 +114,15 @@ class Ledger:
         """Raise SchemaOutOfDate unless the database has this code's schema."""
         with self.reading() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-        wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
+        wanted = ScriptDirectory.from_config(alembic_config()).get_current_head()
         if found != wanted:
             raise SchemaOutOfDate(
                 f"the ledger is at revision {found}, this code needs {wanted}: palimpsest-ledger upgrade"
             )
 
 
-def _alembic() -> Config:
+def alembic_config() -> Config:
+    """Where the migrations are."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config

@@ -7,6 +7,7 @@
   x StaleFence          the lease passed to somebody else: this write is too late
   x EvidenceCorrupt     a blob does not have the digest it is kept under
   x EvidenceMissing     a blob that is recorded is not in the store
+  x BackupRefused       a backup cannot be written or brought back as asked
   x SchemaOutOfDate     the database has not been upgraded to this code's schema
 """
 
@@ -37,6 +38,10 @@ class EvidenceCorrupt(LedgerError):
 
 class EvidenceMissing(LedgerError):
     """The blob is recorded but not in the store."""
+
+
+class BackupRefused(LedgerError):
+    """The folder, the database or the database's own tool does not allow it."""
 
 
 class SchemaOutOfDate(LedgerError):

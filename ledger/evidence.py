@@ -5,17 +5,18 @@ and mends it if it was damaged meanwhile.
 """
 
 import hashlib
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
+from ledger.blobs import blobs_at
 from ledger.errors import EvidenceCorrupt, EvidenceMissing
 
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+PREFIXES = [f"{number:02x}" for number in range(256)]
+"""The beginnings of digests by which a tenant's blobs are filed."""
 
 
 @dataclass(frozen=True)
@@ -30,55 +31,52 @@ class Kept:
 
 
 class EvidenceStore:
-    """A local folder: ``tenant/ab/abcdef…``."""
+    """``tenant/ab/abcdef…`` in a local folder or an S3-compatible bucket (``ledger.blobs``)."""
 
     def __init__(self, url: str) -> None:
-        parsed = urlparse(url)
-        if parsed.scheme != "file":
-            raise ValueError(f"evidence is kept under a file:// URL, not {parsed.scheme or url!r}")
-        self.root = Path(unquote(parsed.netloc + parsed.path))
+        self._blobs = blobs_at(url)
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the bucket's name and prefix."""
+        return Path(self._blobs.root)
 
     def put(self, tenant: str, content: bytes, *, name: str, kind: str, media_type: str) -> Kept:
-        """Keep the bytes durably: temporary file, fsync, rename, fsync of the folders."""
+        """Keep the bytes durably. Raises OSError when the place does not take them."""
         digest = hashlib.sha256(content).hexdigest()
-        path = self._path(tenant, digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content)
-        for folder in (path.parent, path.parent.parent, self.root):
-            _sync(folder)
+        self._blobs.write(_path(tenant, digest), content)
         return Kept(name, kind, digest, media_type, len(content))
 
     def get(self, tenant: str, digest: str) -> bytes:
         """The bytes kept under ``digest``. Raises EvidenceMissing or EvidenceCorrupt."""
         try:
-            content = self._path(tenant, digest).read_bytes()
+            content = self._blobs.read(_path(tenant, digest))
         except FileNotFoundError:
             raise EvidenceMissing(f"no blob {digest}") from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise EvidenceCorrupt(f"the blob {digest} has changed")
         return content
 
-    def _path(self, tenant: str, digest: str) -> Path:
-        if not _TENANT.fullmatch(tenant):
-            raise ValueError(f"{tenant!r} cannot name a tenant's folder")
-        if not _DIGEST.fullmatch(digest):
-            raise EvidenceMissing(f"{digest!r} is not a sha256 digest")
-        return self.root / tenant / digest[:2] / digest
+    def remove(self, tenant: str, digest: str) -> None:
+        """Remove a blob; removing what is not there is no error."""
+        self._blobs.remove(_path(tenant, digest))
+
+    def put_at(self, tenant: str, digest: str) -> float | None:
+        """When the blob was put last, in seconds since 1970 by the store's clock; None when it is not there."""
+        return self._blobs.modified(_path(tenant, digest))
+
+    def tenants(self) -> list[str]:
+        """Whose blobs there are."""
+        return [name for name in self._blobs.names("") if _TENANT.fullmatch(name)]
+
+    def digests(self, tenant: str, prefix: str) -> list[str]:
+        """A tenant's blobs whose digests begin with these two digits."""
+        return [name for name in self._blobs.names(f"{tenant}/{prefix}") if _DIGEST.fullmatch(name)]
 
 
-def _write(path: Path, content: bytes) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix="new-") as folder:
-        fresh = Path(folder) / path.name
-        with fresh.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _path(tenant: str, digest: str) -> str:
+    if not _TENANT.fullmatch(tenant):
+        raise ValueError(f"{tenant!r} cannot name a tenant's folder")
+    if not _DIGEST.fullmatch(digest):
+        raise EvidenceMissing(f"{digest!r} is not a sha256 digest")
+    return f"{tenant}/{digest[:2]}/{digest}"

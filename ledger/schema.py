@@ -5,6 +5,7 @@ An audit is a graph of stages; a stage is a row of units; a unit is 10 to 120 s 
     units:   waiting → queued → leased → done | failed | cancelled        (leased → queued when a lease expires)
     stages:  closed once it has no blockers and nothing remaining; closing takes one blocker off those behind it
     audits:  queued → running → succeeded | failed | cancelled | expired  (the last two through cancelling)
+    blobs:   held by rows of evidence → condemned, once the last of these is removed → gone; the rows stay
 
 Times are the database's clock, in seconds since 1970.
 """
@@ -47,6 +48,7 @@ audits = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("event_seq", Integer, nullable=False, server_default="0"),
     Column("model_id", String(200), nullable=False),
+    Column("family", String(64), nullable=True),
     Column("request", JSON, nullable=False),
     Column("request_digest", String(64), nullable=False),
     Column("labels", JSON, nullable=False),
@@ -60,8 +62,10 @@ audits = Table(
     Column("started_at", Float(53), nullable=True),
     Column("finished_at", Float(53), nullable=True),
     Column("deadline_at", Float(53), nullable=True),
+    Column("served_at", Float(53), nullable=True),
     PrimaryKeyConstraint("tenant_id", "id"),
     Index(None, "tenant_id", "request_digest"),
+    Index(None, "tenant_id", "served_at"),
     Index(None, "state", "deadline_at"),
 )
 
@@ -106,6 +110,7 @@ units = Table(
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("owner", String(200), nullable=True),
     Column("queued_at", Float(53), nullable=True),
+    Column("rung_at", Float(53), nullable=True),
     Column("leased_at", Float(53), nullable=True),
     Column("lease_expires_at", Float(53), nullable=True),
     Column("hard_deadline_at", Float(53), nullable=True),
@@ -117,6 +122,7 @@ units = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
     Index(None, "tenant_id", "audit_id", "stage", "ordinal", unique=True),
+    Index(None, "tenant_id", "audit_id", "state", "queued_at", "ordinal"),
     Index(None, "state", "lease_expires_at"),
     Index(None, "state", "queued_at"),
 )
@@ -129,6 +135,7 @@ outbox = Table(
     Column("audit_id", _ID, nullable=False),
     Column("unit_id", _ID, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("family", String(64), nullable=True),
     Column("created_at", Float(53), nullable=False),
     Column("claimed_until", Float(53), nullable=True),
     Index(None, "tenant_id", "unit_id"),
@@ -145,6 +152,7 @@ events = Table(
     Column("at", Float(53), nullable=False),
     PrimaryKeyConstraint("tenant_id", "audit_id", "seq"),
     ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
+    Index(None, "at"),
 )
 
 idempotency = Table(
@@ -169,10 +177,22 @@ evidence = Table(
     Column("kind", String(32), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("media_type", String(100), nullable=False),
-    Column("size", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=True),
     Column("created_at", Float(53), nullable=False),
+    Column("removed_at", Float(53), nullable=True),
     PrimaryKeyConstraint("tenant_id", "unit_id", "name"),
     Index(None, "tenant_id", "audit_id", "digest"),
+    Index(None, "tenant_id", "digest"),
+    Index(None, "removed_at", "kind", "created_at"),
+)
+
+condemned = Table(
+    "condemned",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("condemned_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "digest"),
 )
 
 models = Table(
@@ -195,5 +215,17 @@ methods = Table(
     PrimaryKeyConstraint("tenant_id", "engine"),
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("engine", String(64), nullable=False),
+    Column("families", JSON, nullable=False),
+    Column("seen_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "owner"),
+)
+
+OPEN_AUDITS = ("queued", "running", "cancelling")
 TERMINAL_AUDITS = ("succeeded", "failed", "cancelled", "expired")
 TERMINAL_UNITS = ("done", "failed", "cancelled")

@@ -149,6 +149,7 @@ def _release_after(connection: Connection, tenant: str, audit_id: str, stage: st
 
 
 def _release(connection: Connection, tenant: str, audit_id: str, stage: str) -> None:
+    # All at one moment, so that they queue in the order of their ordinals.
     rows = connection.execute(
         update(units)
         .where(
@@ -157,7 +158,7 @@ def _release(connection: Connection, tenant: str, audit_id: str, stage: str) -> 
             units.c.stage == stage,
             units.c.state == "waiting",
         )
-        .values(state="queued", queued_at=now())
+        .values(state="queued", queued_at=select(now()).scalar_subquery())
         .returning(units.c.ordinal, units.c.id)
     ).all()
     in_order = [row.id for row in sorted(rows, key=lambda row: row.ordinal)]

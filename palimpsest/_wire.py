@@ -11,6 +11,11 @@ UNITS_QUEUE = "palimpsest.units"
 HARD_LIMIT_SECONDS = 1800
 
 
+def queue_of(family: str | None) -> str:
+    """Where the bells for a family of models are rung; every worker hears those for no family in particular."""
+    return UNITS_QUEUE if family is None else f"{UNITS_QUEUE}.{family}"
+
+
 def celery_settings(broker_url: str, broker_folder: Path) -> dict[str, Any]:
     """The Celery configuration both sides share: JSON only, no results, and no wait without an end.
 

@@ -10,22 +10,25 @@ times. Every error is a ``PalimpsestError``, but what cannot even be sent is a V
 """
 
 import asyncio
-import random
 import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing
 from typing import Self, TypeVar
 
 import httpx
 
 from palimpsest import exchange
+from palimpsest.calling import answer, checked, credentials, head, hold, sendable, stretched, unanswered
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.report import AuditReport
-from palimpsest.contract.status import AuditList, AuditStatus, State
+from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditStatus, EventList, State
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
+from palimpsest.following import BROKE_OFF, Following
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0  # seconds for one call, not for an audit
-JITTER = 0.1  # pauses grow by up to a tenth, so that many clients do not return at once
+QUIET_SECONDS = 60.0  # without even a sign of life a stream is taken for lost; there is one every 15
 
 
 class AuditClient:
@@ -39,6 +42,7 @@ class AuditClient:
         timeout: float = DEFAULT_TIMEOUT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._hold = hold(timeout)
         self._http = httpx.Client(
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
@@ -55,15 +59,48 @@ class AuditClient:
 
     def submit(self, request: Request, *, idempotency_key: str | None = None) -> AuditStatus:
         """Ask for an audit. An equal key answers with the audit it first started; by default a new one is minted."""
-        return self._hold(exchange.submit(request, idempotency_key=idempotency_key))
+        return self._talk(exchange.submit(request, idempotency_key=idempotency_key))
+
+    def check(self, request: Request) -> Admitted:
+        """Whether an audit would be accepted: what would be audited, or a ProblemError. Nothing is submitted."""
+        return self._talk(exchange.check(request))
 
     def status(self, audit_id: str) -> AuditStatus:
         """Where an audit stands."""
-        return self._hold(exchange.status(audit_id))
+        return self._talk(exchange.status(audit_id))
 
     def wait(self, audit_id: str, *, timeout: float | None = None, on_status: OnStatus | None = None) -> AuditStatus:
         """Poll until the audit ends; raises AuditFailed if it failed and TimedOut after ``timeout`` seconds."""
-        return self._hold(exchange.wait(audit_id, timeout=timeout, on_status=on_status, clock=time.monotonic))
+        return self._talk(
+            exchange.wait(audit_id, timeout=timeout, on_status=on_status, clock=time.monotonic, hold=self._hold)
+        )
+
+    def events(self, audit_id: str, *, after: int = 0) -> EventList:
+        """What happened to an audit behind the event ``after``, a page of it."""
+        return self._talk(exchange.events(audit_id, after=after))
+
+    def follow(self, audit_id: str, *, after: int = 0) -> Iterator[AuditEvent]:
+        """What happens to an audit behind the event ``after``, as it happens, until the audit ends.
+
+        A connection that breaks is made again. An event ``reset`` says that some could not be told: its data has the
+        audit's status instead.
+        """
+        following = Following(audit_id, after)
+        while not following.ended:
+            broke: Answer | Unanswered = BROKE_OFF
+            try:
+                request = sendable(self._http, following.call(), quiet=QUIET_SECONDS)
+                with closing(self._http.send(request, stream=True)) as response:
+                    if following.opens(head(response)):
+                        for content in response.iter_bytes():
+                            yield from following.heard(content)
+                    else:
+                        response.read()
+                        broke = answer(response)
+            except httpx.RequestError as error:
+                broke = unanswered(error)
+            if not following.ended:
+                time.sleep(stretched(Pause(following.pause(broke))))
 
     def report(self, audit_id: str) -> AuditReport:
         """The report of an audit that has ended."""
@@ -71,36 +108,37 @@ class AuditClient:
 
     def report_document(self, audit_id: str) -> bytes:
         """The report exactly as the service wrote it, fields that this release does not know included."""
-        return self._hold(exchange.report(audit_id))
+        return self._talk(exchange.report(audit_id))
 
     def cancel(self, audit_id: str) -> AuditStatus:
         """Ask an audit to stop; what it has found by then becomes a partial report."""
-        return self._hold(exchange.cancel(audit_id))
+        return self._talk(exchange.cancel(audit_id))
 
     def audits(
         self,
         *,
         state: State | None = None,
         model: str | None = None,
+        labels: Mapping[str, str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> AuditList:
-        """One page of audits, newest first; a cursor goes with the state and model it was given for."""
-        return self._hold(exchange.audits(state=state, model=model, limit=limit, cursor=cursor))
+        """One page of audits, newest first; a cursor goes with the state, model and labels it was given for."""
+        return self._talk(exchange.audits(state=state, model=model, labels=labels, limit=limit, cursor=cursor))
 
     def models(self) -> ModelList:
         """The models that can be audited."""
-        return self._hold(exchange.models())
+        return self._talk(exchange.models())
 
     def methods(self) -> MethodList:
         """The methods an audit can use."""
-        return self._hold(exchange.methods())
+        return self._talk(exchange.methods())
 
     def ready(self) -> bool:
         """Whether an audit would be accepted now; asked once, without repeats."""
-        return self._hold(exchange.ready())
+        return self._talk(exchange.ready())
 
-    def _hold(self, talk: Talk[T]) -> T:
+    def _talk(self, talk: Talk[T]) -> T:
         heard: Answer | Unanswered | None = None
         while True:
             try:
@@ -131,6 +169,7 @@ class AsyncAuditClient:
         timeout: float = DEFAULT_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._hold = hold(timeout)
         self._http = httpx.AsyncClient(
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
@@ -147,17 +186,47 @@ class AsyncAuditClient:
 
     async def submit(self, request: Request, *, idempotency_key: str | None = None) -> AuditStatus:
         """See ``AuditClient.submit``."""
-        return await self._hold(exchange.submit(request, idempotency_key=idempotency_key))
+        return await self._talk(exchange.submit(request, idempotency_key=idempotency_key))
+
+    async def check(self, request: Request) -> Admitted:
+        """See ``AuditClient.check``."""
+        return await self._talk(exchange.check(request))
 
     async def status(self, audit_id: str) -> AuditStatus:
         """See ``AuditClient.status``."""
-        return await self._hold(exchange.status(audit_id))
+        return await self._talk(exchange.status(audit_id))
 
     async def wait(
         self, audit_id: str, *, timeout: float | None = None, on_status: OnStatus | None = None
     ) -> AuditStatus:
         """See ``AuditClient.wait``; ``on_status`` is called, not awaited."""
-        return await self._hold(exchange.wait(audit_id, timeout=timeout, on_status=on_status, clock=time.monotonic))
+        return await self._talk(
+            exchange.wait(audit_id, timeout=timeout, on_status=on_status, clock=time.monotonic, hold=self._hold)
+        )
+
+    async def events(self, audit_id: str, *, after: int = 0) -> EventList:
+        """See ``AuditClient.events``."""
+        return await self._talk(exchange.events(audit_id, after=after))
+
+    async def follow(self, audit_id: str, *, after: int = 0) -> AsyncIterator[AuditEvent]:
+        """See ``AuditClient.follow``."""
+        following = Following(audit_id, after)
+        while not following.ended:
+            broke: Answer | Unanswered = BROKE_OFF
+            try:
+                request = sendable(self._http, following.call(), quiet=QUIET_SECONDS)
+                async with aclosing(await self._http.send(request, stream=True)) as response:
+                    if following.opens(head(response)):
+                        async for content in response.aiter_bytes():
+                            for event in following.heard(content):
+                                yield event
+                    else:
+                        await response.aread()
+                        broke = answer(response)
+            except httpx.RequestError as error:
+                broke = unanswered(error)
+            if not following.ended:
+                await asyncio.sleep(stretched(Pause(following.pause(broke))))
 
     async def report(self, audit_id: str) -> AuditReport:
         """See ``AuditClient.report``."""
@@ -165,36 +234,37 @@ class AsyncAuditClient:
 
     async def report_document(self, audit_id: str) -> bytes:
         """See ``AuditClient.report_document``."""
-        return await self._hold(exchange.report(audit_id))
+        return await self._talk(exchange.report(audit_id))
 
     async def cancel(self, audit_id: str) -> AuditStatus:
         """See ``AuditClient.cancel``."""
-        return await self._hold(exchange.cancel(audit_id))
+        return await self._talk(exchange.cancel(audit_id))
 
     async def audits(
         self,
         *,
         state: State | None = None,
         model: str | None = None,
+        labels: Mapping[str, str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> AuditList:
         """See ``AuditClient.audits``."""
-        return await self._hold(exchange.audits(state=state, model=model, limit=limit, cursor=cursor))
+        return await self._talk(exchange.audits(state=state, model=model, labels=labels, limit=limit, cursor=cursor))
 
     async def models(self) -> ModelList:
         """See ``AuditClient.models``."""
-        return await self._hold(exchange.models())
+        return await self._talk(exchange.models())
 
     async def methods(self) -> MethodList:
         """See ``AuditClient.methods``."""
-        return await self._hold(exchange.methods())
+        return await self._talk(exchange.methods())
 
     async def ready(self) -> bool:
         """See ``AuditClient.ready``."""
-        return await self._hold(exchange.ready())
+        return await self._talk(exchange.ready())
 
-    async def _hold(self, talk: Talk[T]) -> T:
+    async def _talk(self, talk: Talk[T]) -> T:
         heard: Answer | Unanswered | None = None
         while True:
             try:
@@ -212,39 +282,3 @@ class AsyncAuditClient:
             return answer(await self._http.send(sendable(self._http, call)))
         except httpx.RequestError as error:
             return unanswered(error)
-
-
-def checked(base_url: str) -> httpx.URL:
-    """The address as a URL; a ValueError says what is wrong with it."""
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"{base_url!r} is no URL: {error}") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError(f"{base_url!r} needs http:// or https:// and a host")
-    return url
-
-
-def credentials(api_key: str | None) -> dict[str, str]:
-    """The headers that say who calls."""
-    return {"authorization": f"Bearer {api_key}"} if api_key else {}
-
-
-def sendable(http: httpx.Client | httpx.AsyncClient, call: Call) -> httpx.Request:
-    """A call as httpx sends it."""
-    return http.build_request(call.method, call.path, params=call.query, headers=call.headers, content=call.body)
-
-
-def answer(response: httpx.Response) -> Answer:
-    """A response in the words of ``exchange``."""
-    return Answer(response.status_code, dict(response.headers), response.content)
-
-
-def unanswered(error: httpx.RequestError) -> Unanswered:
-    """A lost connection in the words of ``exchange``."""
-    return Unanswered(f"{error.request.url}: {str(error) or type(error).__name__}")
-
-
-def stretched(pause: Pause) -> float:
-    """The seconds to sleep, jitter included."""
-    return pause.seconds * (1 + JITTER * random.random())

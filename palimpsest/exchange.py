@@ -18,7 +18,7 @@ from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.problems import Problem
 from palimpsest.contract.report import AuditReport
 from palimpsest.contract.request import AuditRequest
-from palimpsest.contract.status import TERMINAL, AuditList, AuditStatus
+from palimpsest.contract.status import TERMINAL, Admitted, AuditList, AuditStatus, EventList
 from palimpsest.errors import AuditFailed, NotUnderstood, ProblemError, TimedOut, Unreachable
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ M = TypeVar("M", bound=BaseModel)
 
 OVERLOADED = frozenset({429, 502, 503, 504})  # worth asking again; 502 and 504 are a proxy's words for 503
 POLL_SECONDS = 2.0  # between polls when the service names no time
+LONGEST_HOLD = 20.0  # a poll that is held back until there is news comes back after so long without any
+BETWEEN_HELD = 0.5  # after news, so that an audit with much of it is not asked without a pause
 LONGEST_PAUSE = 120.0  # a service that asks for more is taken at its refusal
 
 
@@ -35,7 +37,7 @@ class Call:
 
     method: Literal["GET", "POST"]
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
 
@@ -96,27 +98,49 @@ def submit(request: Request, *, idempotency_key: str | None) -> Talk[AuditStatus
     return parsed(AuditStatus, (yield from ask(call)))
 
 
+def check(request: Request) -> Talk[Admitted]:
+    """What would be audited; raises ProblemError for what would be refused. Nothing is submitted."""
+    headers = {"content-type": "application/json", "idempotency-key": uuid4().hex}
+    call = Call("POST", "/v1/audits", query={"validate_only": "true"}, headers=headers, body=encoded(request))
+    return parsed(Admitted, (yield from ask(call)))
+
+
+def events(audit_id: str, *, after: int) -> Talk[EventList]:
+    """What happened to an audit behind the event ``after``, a page of it."""
+    return parsed(EventList, (yield from ask(Call("GET", f"{address(audit_id)}/events", query={"after": str(after)}))))
+
+
 def status(audit_id: str) -> Talk[AuditStatus]:
     """Where an audit stands."""
     return parsed(AuditStatus, (yield from ask(Call("GET", address(audit_id)))))
 
 
 def wait(
-    audit_id: str, *, timeout: float | None, on_status: OnStatus | None, clock: Callable[[], float]
+    audit_id: str,
+    *,
+    timeout: float | None,
+    on_status: OnStatus | None,
+    clock: Callable[[], float],
+    hold: float = LONGEST_HOLD,
 ) -> Talk[AuditStatus]:
-    """The status an audit ended with; raises AuditFailed if it failed, TimedOut ``timeout`` seconds from now."""
+    """The status an audit ended with; raises AuditFailed if it failed, TimedOut ``timeout`` seconds from now.
+
+    The service is asked to hold an answer back for ``hold`` seconds unless it is news, so that news come at once.
+    """
     seconds = math.inf if timeout is None else timeout
-    ended = yield from within(polls(audit_id, on_status), audit_id, seconds=seconds, clock=clock)
+    ends = clock() + seconds
+    talk = polls(audit_id, on_status, lambda: min(hold, ends - clock()))
+    ended = yield from within(talk, audit_id, seconds=seconds, clock=clock)
     if ended.state == "failed":
         raise AuditFailed(audit_id, code=ended.error, detail=ended.detail)
     return ended
 
 
-def polls(audit_id: str, on_status: OnStatus | None) -> Talk[AuditStatus]:
+def polls(audit_id: str, on_status: OnStatus | None, hold: Callable[[], float]) -> Talk[AuditStatus]:
     """The status an audit ended with; ``on_status`` sees every change on the way, the last included."""
     call = Call("GET", address(audit_id))
     while True:
-        answer = yield from ask(call, patience=DOGGEDLY)
+        answer = yield from ask(held(call, hold()), patience=DOGGEDLY)
         if answer.status != 304:
             now = parsed(AuditStatus, answer)
             if on_status:
@@ -124,8 +148,22 @@ def polls(audit_id: str, on_status: OnStatus | None) -> Talk[AuditStatus]:
             if now.state in TERMINAL:
                 return now
             call = replace(call, headers={"if-none-match": answer.headers["etag"]} if "etag" in answer.headers else {})
-        told = retry_after(answer)
-        yield Pause(POLL_SECONDS if told is None else min(told, LONGEST_PAUSE))
+        yield Pause(until_next(answer))
+
+
+def held(call: Call, seconds: float) -> Call:
+    """The same poll, to be answered once there is news behind its ETag; one without an ETag is answered at once."""
+    if "if-none-match" not in call.headers or seconds < 1:
+        return call
+    return replace(call, headers={**call.headers, "prefer": f"wait={int(seconds)}"})
+
+
+def until_next(answer: Answer) -> float:
+    """Seconds until the next poll: what the service says, unless it has held this one back."""
+    if "preference-applied" in answer.headers:
+        return BETWEEN_HELD
+    told = retry_after(answer)
+    return POLL_SECONDS if told is None else min(told, LONGEST_PAUSE)
 
 
 def report(audit_id: str) -> Talk[bytes]:
@@ -139,9 +177,11 @@ def cancel(audit_id: str) -> Talk[AuditStatus]:
     return parsed(AuditStatus, (yield from ask(Call("POST", f"{address(audit_id)}/cancel"))))
 
 
-def audits(**selection: str | int | None) -> Talk[AuditList]:
+def audits(*, labels: Mapping[str, str] | None = None, **selection: str | int | None) -> Talk[AuditList]:
     """One page of audits, newest first; nothing is sent for what is None."""
-    query = {name: str(value) for name, value in selection.items() if value is not None}
+    query: dict[str, str | list[str]] = {name: str(value) for name, value in selection.items() if value is not None}
+    if labels:
+        query["label"] = [f"{name}:{value}" for name, value in labels.items()]
     return parsed(AuditList, (yield from ask(Call("GET", "/v1/audits", query=query))))
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from palimpsest.contract.status import AuditStatus, StageProgress
+from palimpsest.contract.status import AuditStatus, StageProgress, Waiting
 from palimpsest.exchange import OnStatus
 
 
@@ -38,7 +38,8 @@ class Bars:
 
     def show(self, status: AuditStatus) -> None:
         """Move the bars."""
-        self._progress.update(self._whole, description=f"audit {status.state}", completed=status.progress)
+        description = f"audit {status.state}{reason(status.waiting)}"
+        self._progress.update(self._whole, description=description, completed=status.progress)
         for stage in status.stages:
             task = self._task(stage)
             if stage.fraction > 0 or stage.done + stage.failed > 0:
@@ -52,7 +53,7 @@ class Bars:
 
 
 class Lines:
-    """One line per change: seconds, state, share done, and the stages under way."""
+    """One line per change: seconds, state, share done, the stages under way, and what it waits for."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -62,11 +63,24 @@ class Lines:
     def show(self, status: AuditStatus) -> None:
         """Print a line if it says anything new."""
         under_way = [f"{stage.stage} {units(stage)}" for stage in status.stages if 0 < stage.fraction < 1]
-        line = f"{status.state}  {status.progress:4.0%}  {', '.join(under_way)}".rstrip()
+        line = f"{status.state}  {status.progress:4.0%}  {', '.join(under_way)}".rstrip() + reason(status.waiting)
         if line != self._last:
             seconds = time.monotonic() - self._began
             self._console.print(f"{seconds:6.0f} s  {line}", markup=False, soft_wrap=True)
             self._last = line
+
+
+def reason(waiting: Waiting | None) -> str:
+    """``, waits: no worker serves flux``; nothing while it is worked on."""
+    if waiting is None:
+        return ""
+    sentences = {
+        "NO_WORKER": "no worker is there",
+        "NO_WORKER_FOR_FAMILY": f"no worker serves {waiting.family}",
+        "ENGINE_GONE": f"no worker has the engine that began it, {(waiting.engine or '')[:12]}",
+        "QUEUED": f"its turn, {waiting.position} before it",
+    }
+    return f", waits: {sentences[waiting.reason]}"
 
 
 def units(stage: StageProgress) -> str:

@@ -5,5 +5,6 @@
 ``images``     decoded, kept, referred to       ``offer``          what workers have published
 ``malformed``  what is no request at all        ``errors``         why and how it is refused
 ``dispatch``   the doorbell                     ``sweeper``        makes good what was lost
-``up``         all of it on one machine         ``observability``  one line per request
+``up``         all of it on one machine         ``observability``  a line, a count and a span per request
+``meters``     what GET /metrics says           ``alive``          the container's health check
 """

@@ -17,12 +17,12 @@ from service.offer import Offer
 ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer"}
 
 
-def admit(request: AuditRequest, offer: Offer) -> ModelCard:
-    """The model to be audited; raises a Refusal that names every field at fault."""
+def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:
+    """The model to be audited; raises a Refusal that names every field at fault. ``pixels`` are decoded at most."""
     card = offer.model(request.model)
     problems = list(_about_the_model(request, card)) + list(_about_the_methods(request, offer, card))
     problems += _about_the_targets("targets", request.targets) + _about_the_targets("controls", request.controls)
-    problems = problems or images.unreadable(request)
+    problems = problems or images.unreadable(request, pixels)
     if problems or card is None:
         raise refused(problems)
     return card

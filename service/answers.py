@@ -1,6 +1,7 @@
 """An audit as it is told: its status document, and the headers that make polling cheap."""
 
 import math
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from ledger.audits import AuditRow, StageRow
@@ -22,6 +23,7 @@ def status(row: AuditRow) -> AuditStatus:
             "finished_at": _moment(row.finished_at),
             "progress": progress(row),
             "stages": [_stage(stage) for stage in row.stages],
+            "waiting": None if row.waiting is None else asdict(row.waiting),
             "links": Links(self=address(row), report=f"{address(row)}/report", cancel=f"{address(row)}/cancel"),
         }
     )
@@ -33,8 +35,9 @@ def address(row: AuditRow) -> str:
 
 
 def etag(row: AuditRow) -> str:
-    """Weak: equal revisions tell the same, if not byte for byte."""
-    return f'W/"{row.id}.{row.revision}"'
+    """Weak: equal revisions tell the same, if not byte for byte; what an audit waits for changes without them."""
+    waits = [] if row.waiting is None else [row.waiting.reason, row.waiting.position]
+    return f'W/"{".".join(str(part) for part in [row.id, row.revision, *waits] if part is not None)}"'
 
 
 def is_current(if_none_match: str | None, row: AuditRow) -> bool:

@@ -3,25 +3,41 @@
 ``uvicorn --factory service.app:from_environment``
 """
 
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from opentelemetry.trace import TracerProvider
 
 from ledger.database import Ledger
 from ledger.evidence import EvidenceStore
 from palimpsest import __version__
 from service import errors
 from service.body_limit import BodyLimit
+from service.desk import Desk
 from service.dispatch import CeleryDispatch, Dispatch, Doorbell
+from service.ending import at_the_end
 from service.gateway import Gateway
-from service.observability import Observed, configure
+from service.lines import keep_lines
+from service.meters import Meters
+from service.observability import Observed, configure, telemetry
 from service.opening import made_current
-from service.routes import audits, catalogue, health, reports
-from service.routes.documented import as_problem_json
+from service.routes import audits, catalogue, events, health, metrics, reports
+from service.routes.documented import as_problem_json, with_requests
 from service.settings import Settings
 
 
-def create_app(settings: Settings, *, ledger: Ledger, evidence: EvidenceStore, dispatch: Dispatch) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    evidence: EvidenceStore,
+    dispatch: Dispatch,
+    traces: TracerProvider | None = None,
+) -> FastAPI:
     """The composition root: everything the gateway touches enters here."""
     app = FastAPI(
         title="Palimpsest",
@@ -30,16 +46,21 @@ def create_app(settings: Settings, *, ledger: Ledger, evidence: EvidenceStore, d
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        telemetry=telemetry(traces),
+        lifespan=_lifespan,
     )
     doorbell = Doorbell(
         made_current(ledger, settings), dispatch, batch=settings.publish_batch, seconds=settings.publish_seconds
     )
     app.state.gateway = Gateway(ledger, evidence, doorbell)
-    for routes in (audits, reports, catalogue, health):
+    app.state.desk = Desk(app.state.gateway, settings)
+    app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
+    audits.add_direct(app.router)
+    for routes in (audits, events, reports, catalogue, health, metrics):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
-    app.add_middleware(Observed)
+    app.add_middleware(Observed, meter=app.state.meters.requests)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -47,13 +68,26 @@ def create_app(settings: Settings, *, ledger: Ledger, evidence: EvidenceStore, d
 def from_environment() -> FastAPI:
     """The gateway of a deployment, from ``PALIMPSEST_*``; an engine belongs to the process that calls this."""
     configure()
+    keep_lines()
     settings = Settings()
-    return create_app(
+    app = create_app(
         settings,
         ledger=Ledger(settings.ledger),
         evidence=EvidenceStore(settings.evidence),
         dispatch=CeleryDispatch(settings),
     )
+    # What is there now stays: looking through all of it for garbage again and again would hold requests up for 0.1 s.
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Streams and waiting polls are let go when the process is asked to end: a server waits for what is open."""
+    with at_the_end(app.state.desk.let_go):
+        yield
+    await app.state.desk.close()
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -63,5 +97,5 @@ def _operation_id(route: APIRoute) -> str:
 def _openapi(app: FastAPI) -> dict[str, object]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        app.openapi_schema = as_problem_json(described)
+        app.openapi_schema = as_problem_json(with_requests(described))
     return app.openapi_schema

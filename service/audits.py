@@ -14,6 +14,7 @@ from service.admission import admit
 from service.cursor import Selection
 from service.errors import FINAL, Refusal
 from service.gateway import Gateway
+from service.observability import traceparent
 
 ID = re.compile(r"aud_[0-9A-Z]{26}")
 
@@ -51,6 +52,7 @@ def submit(gateway: Gateway, tenant: str, request: AuditRequest, key: str) -> Su
         key=key,
         fingerprint=digests.fingerprint(recorded),
         reuse=not request.force_new,
+        traceparent=traceparent(),
     )
     with gateway.ledger.writing() as connection:
         accepted = audits.submit(connection, tenant, submission)
@@ -68,7 +70,13 @@ def page(gateway: Gateway, tenant: str, *, limit: int, selection: Selection, bef
     """Up to ``limit`` audits, newest first."""
     with gateway.ledger.reading() as connection:
         rows = audits.page(
-            connection, tenant, limit=limit + 1, before=before, state=selection.state, model_id=selection.model
+            connection,
+            tenant,
+            limit=limit + 1,
+            before=before,
+            state=selection.state,
+            model_id=selection.model,
+            labels=selection.pairs,
         )
     return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 

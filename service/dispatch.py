@@ -16,7 +16,7 @@ from ledger import outbox
 from ledger.database import UNREACHABLE, Ledger
 from ledger.outbox import Message
 from ledger.places import Places
-from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
+from palimpsest._wire import PERFORM, celery_settings, queue_of
 from service.observability import cause
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ class Dispatch(Protocol):
 
 
 class CeleryDispatch:
-    """Sends the task by name; no result is kept, none is waited for."""
+    """Sends the task by name to those who serve the model's family; no result is kept, none is waited for."""
 
     def __init__(self, places: Places) -> None:
         self._celery = Celery("palimpsest", set_as_current=False)
@@ -54,7 +54,7 @@ class CeleryDispatch:
             "attempt": message.attempt,
         }
         try:
-            self._celery.send_task(PERFORM, args=[unit], queue=UNITS_QUEUE, ignore_result=True)
+            self._celery.send_task(PERFORM, args=[unit], queue=queue_of(message.family), ignore_result=True)
         except (OperationalError, ChannelError, OSError) as error:
             raise BrokerUnavailable(cause(error)) from error
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from ledger.database import Ledger
 from ledger.evidence import EvidenceStore
 from service.dispatch import Doorbell
+from service.observability import note
 
 LOCAL = "local"
 """The only tenant until there are keys; it is passed on explicitly everywhere."""
@@ -28,8 +29,9 @@ async def the_gateway(request: Request) -> Gateway:
     return gateway
 
 
-async def the_tenant() -> str:
-    """Who is asking."""
+async def the_tenant(request: Request) -> str:
+    """Who is asking; the request's line says so, too."""
+    note(request.scope, tenant=LOCAL)
     return LOCAL
 
 

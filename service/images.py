@@ -1,12 +1,13 @@
 """Inline images: decoded in full before anything is recorded, then kept as they came and referred to by digest.
 
-The decoder sees three formats, no picture of more than ``MOST_PIXELS`` and no animation. Decoding here, in the gateway,
-is a decision (docs/decisions/0003-the-gateway-decodes-images.md): a broken image is refused while somebody listens.
+The decoder sees three formats, no picture of more than ``MOST_PIXELS``, no animation, and of one request no more pixels
+than are allowed together: a picture of 16 million can be a file of 50 kB. Decoding here, in the gateway, is a decision
+(docs/decisions/0003-the-gateway-decodes-images.md): a broken image is refused while somebody listens.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -19,17 +20,38 @@ from service.errors import EvidenceRefused
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 MOST_PIXELS = 4096**2
+MOST_TOGETHER = 2**28
+"""Pixels of one request, unless the settings say otherwise: some seconds of decoding."""
 KIND = "target_image"
 
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error)
 """What Pillow's three decoders raise on bytes that are no picture, or half of one."""
 
 
-def unreadable(request: AuditRequest) -> list[FieldProblem]:
-    """A problem for every inline image that is no image; empty when all can be decoded."""
-    problems = []
+class Overspent(Exception):
+    """The pictures of the request have too many pixels together."""
+
+
+def unreadable(request: AuditRequest, most: int = MOST_TOGETHER) -> list[FieldProblem]:
+    """A problem for every inline image that is no image; empty when all can be decoded.
+
+    The picture with which the request passes ``most`` pixels is the last that is looked at, and is not decoded.
+    """
+    problems: list[FieldProblem] = []
+    total = 0
+
+    def count(pixels: int) -> None:
+        nonlocal total
+        total += pixels
+        if total > most:
+            raise Overspent
+
     for field, image in inline_images(request):
-        complaint = complaint_about(image.content, image.media_type)
+        try:
+            complaint = complaint_about(image.content, image.media_type, count)
+        except Overspent:
+            detail = f"the images of one request may have {most} pixels together"
+            return [*problems, FieldProblem(field=field, code=Code.TOO_MANY_PIXELS, detail=detail)]
         if complaint:
             problems.append(FieldProblem(field=field, code=Code.IMAGE_UNREADABLE, detail=complaint))
     return problems
@@ -43,11 +65,11 @@ def inline_images(request: AuditRequest) -> Iterator[tuple[str, InlineImage]]:
                 yield f"{source}.{row}.images.{column}", image
 
 
-def complaint_about(content: bytes, media_type: str) -> str | None:
+def complaint_about(content: bytes, media_type: str, count: Callable[[int], None] = lambda _: None) -> str | None:
     """Why these bytes are no picture of this type; None when every pixel can be decoded.
 
-    The size is compared before a pixel is touched, and directly: Pillow's own limit warns through a filter that is
-    shared by all threads.
+    ``count`` is told how many there are before any is, and may raise. The size is compared before a pixel is touched,
+    and directly: Pillow's own limit warns through a filter that is shared by all threads.
     """
     try:
         with Image.open(BytesIO(content), formats=(FORMATS[media_type],)) as image:
@@ -55,6 +77,7 @@ def complaint_about(content: bytes, media_type: str) -> str | None:
                 return f"an image may have {MOST_PIXELS} pixels"
             if getattr(image, "n_frames", 1) != 1:
                 return "an image has one frame"
+            count(image.width * image.height)
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"an image may have {MOST_PIXELS} pixels"

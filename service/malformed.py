@@ -38,7 +38,7 @@ def dotted(finding: Finding) -> str:
 def code(finding: Finding) -> Code:
     """MALFORMED_REQUEST, unless the finding is one that has a code of its own."""
     kind, path = finding["type"], _path(finding)
-    if finding["loc"][0] == "header":
+    if path == ["Idempotency-Key"]:
         return Code.IDEMPOTENCY_KEY_MISSING if kind == "missing" else Code.IDEMPOTENCY_KEY_INVALID
     if kind.startswith("union_tag") or (kind == "extra_forbidden" and _in_method(path)) or path == ["analyses"]:
         return Code.UNKNOWN_METHOD
@@ -53,7 +53,7 @@ def sentence(finding: Finding) -> str:
     """What is wrong, in words that repeat nothing of what was sent."""
     kind, context = finding["type"], finding.get("ctx", {})
     if kind == "json_invalid":
-        return f"not JSON: {context['error']}, at character {finding['loc'][-1]}"
+        return f"not JSON: {context['error']}"
     if kind == "union_tag_invalid":
         return f"there is no such method here; there are {context['expected_tags']}"
     if kind == "union_tag_not_found":

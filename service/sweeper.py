@@ -1,7 +1,7 @@
-"""``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting.
+"""``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting, collects.
 
 Any number of sweepers may run. Every chore is a short transaction of its own, every row is claimed, and a chore that
-fails is logged and tried again at the next sweep: a database or a broker may come and go.
+fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go.
 """
 
 import signal
@@ -10,8 +10,11 @@ from collections.abc import Callable
 
 import structlog
 
-from ledger import audits, outbox, units
+from ledger import audits, outbox, units, workers
+from ledger.collection import Collector
 from ledger.database import FAILED, Ledger
+from ledger.evidence import EvidenceStore
+from ledger.retention import Retention
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Dispatch, empty_outbox
 from service.observability import cause, configure
 from service.opening import opened
@@ -21,6 +24,9 @@ log = structlog.get_logger()
 
 LONGEST_PAUSE = 10.0
 """Seconds between sweeps while everything fails."""
+
+FORGOTTEN = 86_400.0
+"""Seconds after which nobody asks for a worker that has not been seen."""
 
 Chore = Callable[[], int]
 
@@ -32,22 +38,19 @@ def chores(ledger: Ledger, dispatch: Dispatch, settings: Settings) -> dict[str, 
         return empty_outbox(ledger, dispatch, batch=settings.publish_batch, seconds=settings.publish_seconds)
 
     def rung_again() -> int:
-        with ledger.writing() as connection:
-            return outbox.ring_again(connection, settings.ring_again_seconds, settings.ring_again_batch)
+        seconds, batch = settings.ring_again_seconds, settings.ring_again_batch
+        return ledger.write(lambda connection: outbox.ring_again(connection, seconds, batch))
 
-    def leases_expired() -> int:
-        with ledger.writing() as connection:
-            return units.expire_leases(connection)
-
-    def audits_expired() -> int:
-        with ledger.writing() as connection:
-            return audits.expire_overdue(connection)
+    def workers_forgotten() -> int:
+        return ledger.write(lambda connection: workers.forget(connection, unseen_seconds=FORGOTTEN))
 
     return {
-        "leases_expired": leases_expired,
-        "audits_expired": audits_expired,
+        "leases_expired": lambda: ledger.write(units.expire_leases),
+        "audits_expired": lambda: ledger.write(audits.expire_overdue),
         "rung_again": rung_again,
         "published": published,
+        "evidence_collected": Collector(ledger, EvidenceStore(settings.evidence), Retention()).collect,
+        "workers_forgotten": workers_forgotten,
     }
 
 
@@ -58,7 +61,7 @@ def sweep(every: dict[str, Chore]) -> bool:
     for name, chore in every.items():
         try:
             done[name] = chore()
-        except (*FAILED, BrokerUnavailable) as error:
+        except (*FAILED, BrokerUnavailable, OSError) as error:
             log.error("chore failed", chore=name, cause=cause(error))
             failed += 1
     if any(done.values()):

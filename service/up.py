@@ -21,7 +21,6 @@ from pathlib import Path
 
 from ledger.database import UNREACHABLE
 from ledger.errors import LedgerError
-from palimpsest._wire import UNITS_QUEUE
 from service import children
 from service.children import Child
 from service.observability import cause
@@ -127,8 +126,8 @@ def gateway(settings: Settings) -> list[str]:
 
 
 def worker(number: int) -> list[str]:
-    """The command of one Celery worker: a process that listens and one that works."""
-    pool = ["-P", "prefork", "-c", "1", "-Q", UNITS_QUEUE, "--without-mingle", "--without-gossip"]
+    """The command of one Celery worker: a process that listens and one that works. Its settings say to which queues."""
+    pool = ["-P", "prefork", "-c", "1", "--without-mingle", "--without-gossip"]
     return [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *pool, "-n", f"palimpsest-{number}@%h"]
 
 

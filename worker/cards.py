@@ -14,6 +14,7 @@ _ROLES: dict[MethodRole, dict[str, type[Params]]] = {
     "mitigation": methods.MITIGATIONS,
     "probe": methods.PROBES,
     "scorer": methods.SCORERS,
+    "detector": methods.DETECTORS,
 }
 
 

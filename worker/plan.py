@@ -7,7 +7,13 @@ from pydantic import BaseModel
 
 from ledger.audits import AuditRow
 from ledger.stages import StagePlan, UnitPlan
-from palimpsest.contract.methods import AdversarialEmbeddingParams, NoMitigationParams, Params
+from palimpsest.contract.methods import (
+    AdversarialEmbeddingParams,
+    AdversarialTokensParams,
+    NoMitigationParams,
+    Params,
+    ParaphraseParams,
+)
 from palimpsest.contract.request import AuditRequest
 from worker.engine.audit import DRIFT_BOUND
 from worker.engine.setting import EFFORTS, Setting
@@ -17,13 +23,13 @@ from worker.workshop import Workshop
 
 
 class ItemSpec(BaseModel):
-    """An item by name: a row of a registered set, or a kept image by digest."""
+    """An item by name and the sha256 of its pictures: a row of a registered set, or images kept as evidence."""
 
     id: str
     role: Literal["target", "control"]
     prompt: str | None
     set_id: str | None
-    sha256: str | None
+    sha256: list[str]
 
 
 class Batch(BaseModel):
@@ -82,14 +88,14 @@ def specs(registration: Registration, stored: dict[str, Any], role: Literal["tar
     named = stored.get(f"{role}_set")
     if named is not None:
         rows = registration.rows(named)
-        return [ItemSpec(id=r.id, role=role, prompt=r.prompt, set_id=named, sha256=None) for r in rows]
+        return [ItemSpec(id=r.id, role=role, prompt=r.prompt, set_id=named, sha256=[r.sha256]) for r in rows]
     return [
         ItemSpec(
             id=entry["id"] or f"{role}-{n}",
             role=role,
             prompt=entry["prompt"],
             set_id=None,
-            sha256=entry["images"][0]["sha256"],
+            sha256=[image["sha256"] for image in entry["images"]],
         )
         for n, entry in enumerate(stored.get(f"{role}s") or [], start=1)
     ]
@@ -155,7 +161,7 @@ def resolve(
 
 def _resolved_probe(params: Params, restarts: int) -> dict[str, Any]:
     values = {**params.model_dump(mode="json"), "id": params.name}
-    if isinstance(params, AdversarialEmbeddingParams):
+    if isinstance(params, AdversarialEmbeddingParams | AdversarialTokensParams):
         values["restarts"] = params.restarts or restarts
     return values
 
@@ -167,9 +173,11 @@ def expected_rows(setting: Setting, batch: Batch, probes: list[Any]) -> int:
     rows = 0
     for params in probes:
         rows += items * drawing
-        if isinstance(params, AdversarialEmbeddingParams):
+        if isinstance(params, AdversarialEmbeddingParams | AdversarialTokensParams):
             starts = len(params.starts) * (params.restarts or setting.effort.restarts)
             rows += items * starts * params.steps * params.batch_size
+        if isinstance(params, ParaphraseParams):
+            rows += items * params.rounds * params.queries * setting.effort.look_images * setting.sampler.steps * 2
     return rows
 
 
@@ -181,13 +189,21 @@ def limitations(request: AuditRequest, plan: Plan) -> list[str]:
         "to replicate."
     ]
     for params in request.probes:
-        if isinstance(params, AdversarialEmbeddingParams):
+        if isinstance(params, AdversarialEmbeddingParams | AdversarialTokensParams):
             restarts = params.restarts or effort.restarts
             said.append(
                 f"{params.name}: {params.steps} steps from {restarts} start(s) of kind {', '.join(params.starts)}; "
                 "an image may come back with more."
             )
     if not plan.batches or not any(batch.controls for batch in plan.batches):
-        said.append("There are no controls: a recovery cannot be told from what the search can draw of any image.")
+        said.append(
+            "There are no controls: a recovery cannot be told from what the search draws of any image, so none is claimed."
+        )
+    said += [
+        f"{spec.id}: {len(spec.sha256)} images were given; a picture near any counts, the search aims at the first."
+        for batch in plan.batches
+        for spec in [*batch.targets, *batch.controls]
+        if len(spec.sha256) > 1
+    ]
     said += [f"{item}: the prompt is longer than the tokenizer takes and was truncated." for item in plan.cut]
     return said

@@ -1,10 +1,13 @@
 """Which models this worker offers: a JSON file beside each model names its folder, sampler, prompts and target sets."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from worker.engine.folder import family_of
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,11 @@ class SetRow:
     id: str
     prompt: str
     file: Path
+
+    @property
+    def sha256(self) -> str:
+        """Of the picture's file."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Registration:
     guidance: float
     sets: dict[str, str]
     set_files: dict[str, Path]
+
+    @property
+    def family(self) -> str:
+        """The model's family. Raises ModelRefused when the folder holds no model this engine can load."""
+        return family_of(self.folder)
 
     @cached_property
     def neutral(self) -> list[str]:
@@ -58,3 +71,8 @@ def read(file: Path) -> Registration:
         sets={entry["id"]: entry["title"] for entry in stated["target_sets"]},
         set_files={entry["id"]: file.parent / entry["rows"] for entry in stated["target_sets"]},
     )
+
+
+def served(named: list[str], registrations: list[Registration]) -> list[str]:
+    """The families a worker serves: those that are named, or else those of its models."""
+    return sorted(set(named) or {registration.family for registration in registrations})

@@ -4,6 +4,7 @@ plan → baseline, mitigate:… → probe:… → report. A unit's payload names
 request, so that a unit depends on nothing but the audit and its place in it.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,9 @@ from palimpsest.contract.methods import Params
 from palimpsest.contract.report import JudgeIdentity, ModelIdentity, StageCost
 from palimpsest.contract.request import AuditRequest
 from worker.engine import audit, images, report
-from worker.engine.edits import loads
-from worker.engine.errors import MethodFailed
+from worker.engine.catalogue import loads
+from worker.engine.conditioning import Conditioning
+from worker.engine.errors import MethodFailed, SetChanged
 from worker.engine.items import Item
 from worker.engine.records import MitigationRecord, ProbeRecord
 from worker.engine.setting import EFFORTS, Sampler, Setting
@@ -96,12 +98,16 @@ class Job:
         return [self._item(spec, side) for spec in specs]
 
     def _item(self, spec: ItemSpec, side: int) -> Item:
-        if spec.set_id is not None:
-            row = self.workshop.registration(self.request.model).row(spec.set_id, spec.id)
-            content = row.file.read_bytes()
-        else:
-            content = self.workshop.evidence.get(self.ticket.tenant, spec.sha256 or "")
-        return Item(spec.id, spec.role, spec.prompt, images.read(content, side))
+        first, *others = [images.read(self._content(spec, sha256), side) for sha256 in spec.sha256]
+        return Item(spec.id, spec.role, spec.prompt, first, tuple(others))
+
+    def _content(self, spec: ItemSpec, sha256: str) -> bytes:
+        if spec.set_id is None:
+            return self.workshop.evidence.get(self.ticket.tenant, sha256)
+        content = self.workshop.registration(self.request.model).row(spec.set_id, spec.id).file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise SetChanged(f"the picture {spec.id} of {spec.set_id} has changed since this audit was planned")
+        return content
 
     def method(self, listed: list[Params], name: str) -> Params:
         """A method of the request by its id."""
@@ -165,7 +171,10 @@ def mitigate(job: Job) -> Outcome:
     if mitigated.edit is None:
         raise MethodFailed(f"the mitigation {params.name} switches nothing off")
     shelf = Shelf(job.workshop, job.ticket.tenant)
-    digest = shelf.keep("edit.safetensors", mitigated.edit.dumps(), "application/vnd.safetensors", "artifact")
+    name, media_type = "edit.safetensors", "application/vnd.safetensors"
+    if isinstance(mitigated.edit, Conditioning):
+        name, media_type = "conditioning.json", "application/json"
+    digest = shelf.keep(name, mitigated.edit.dumps(), media_type, "artifact")
     return Outcome(result={"record": record.model_dump(mode="json"), "edit": digest}, kept=shelf.kept)
 
 
@@ -214,14 +223,17 @@ def _untouched(name: str) -> MitigationRecord:
 
 
 def _failures(plan: Plan, results: list[UnitResult]) -> list[report.Failure]:
-    lost = [u for u in results if u.kind in ("baseline", "probe") and u.state != "done"]
+    """Every batch that was not measured, with the code of what stopped it: its own unit's, or its mitigation's."""
+    lost = [u for u in results if u.kind in ("baseline", "mitigate", "probe") and u.state != "done"]
+    codes = {(u.kind, u.payload.get("mitigation"), u.payload["batch"]): u.error or u.state.upper() for u in lost}
     return [
         report.Failure(
-            unit.payload.get("mitigation"),
-            [spec.id for spec in plan.batches[unit.payload["batch"]].targets],
-            unit.error or unit.state.upper(),
+            mitigation,
+            [spec.id for spec in plan.batches[batch].targets],
+            codes.get(("mitigate", mitigation, batch)) or codes.get(("mitigate", mitigation, None)) or code,
         )
-        for unit in lost
+        for (kind, mitigation, batch), code in codes.items()
+        if kind != "mitigate"
     ]
 
 

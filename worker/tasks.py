@@ -1,14 +1,13 @@
-"""A doorbell rings: claim the unit, let its station perform it, write down what came out.
+"""A doorbell rings: claim the unit whose turn it is, let its station perform it, write down what came out; and again.
 
-Expected failures are results with a code; a lost lease or a cancelled audit ends the unit quietly.
+Whichever unit a bell names, the fairest is taken, and then the next, until nothing is left. Expected failures are
+results with a code; a lost lease, a cancelled audit or a worker that is leaving ends the unit quietly.
 """
 
-import os
-import socket
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 import structlog
 
@@ -19,29 +18,30 @@ from ledger.outbox import Message
 from ledger.units import Ticket
 from worker.cards import method_cards, model_card
 from worker.engine.errors import Cancelled, EngineError
+from worker.heartbeat import Heartbeat
 from worker.lease import Lease
+from worker.observability import performed
+from worker.presence import Presence
 from worker.settings import WorkerSettings
 from worker.stations import STATIONS, Outcome
 from worker.workshop import Workshop
 
 log = structlog.get_logger()
+
+HOME = "local"
+"""The tenant under which a worker says what it offers and that it is there."""
+AGAIN_SECONDS = 1.0
+"""Between two tries to reach the ledger."""
+
 _at_hand: list[Workshop] = []
-
-
-@dataclass(frozen=True)
-class Doorbell:
-    """The whole of a message: which unit may be claimed."""
-
-    tenant: str
-    audit: str
-    unit: str
-    attempt: int
+_until_the_end = ExitStack()
 
 
 def open_workshop(settings: WorkerSettings) -> None:
     """Once per process: open the workshop and publish its catalogue."""
     workshop = Workshop.open(settings)
-    publish(workshop, "local")
+    Heartbeat(settings.heartbeat).rest()
+    publish(workshop, HOME)
     _at_hand[:] = [workshop]
 
 
@@ -53,44 +53,100 @@ def publish(workshop: Workshop, tenant: str) -> None:
         catalogue.publish(connection, tenant, engine=workshop.engine, cards=cards, method_cards=methods)
 
 
-def answer(doorbell: Doorbell) -> None:
-    """Claim and perform; a unit that somebody else has, or that is done, is left alone."""
+def be_present() -> None:
+    """From now on, and until the process takes its leave, the ledger knows that this worker is there."""
     [workshop] = _at_hand
-    settings = workshop.settings
-    with workshop.ledger.writing() as connection:
-        ticket = units.claim(
-            connection,
-            doorbell.tenant,
-            doorbell.unit,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+    _until_the_end.enter_context(
+        Presence(
+            workshop.ledger,
+            HOME,
+            owner=workshop.owner,
             engine=workshop.engine,
-            lease_seconds=settings.lease_seconds,
-            hard_seconds=settings.hard_seconds,
+            families=workshop.families,
+            seconds=workshop.settings.presence_seconds,
         )
-    if ticket is not None:
-        perform(workshop, ticket)
+    )
 
 
-def announce(publish: Callable[[Message], None]) -> None:
-    """Tell the broker what may be claimed now; the sweeper makes good what cannot be told."""
+def take_leave() -> None:
+    """The process ends."""
+    _until_the_end.close()
+
+
+def answer(ring_on: Callable[[], None], announce: Callable[[Message], None], leaving: Callable[[], bool]) -> None:
+    """Perform unit after unit until nothing is left; what the end of one releases is announced at once.
+
+    A worker that is leaving, or that has been at it for its turn, rings on, so that the bell is not lost with it.
+    """
     [workshop] = _at_hand
+    ends = time.monotonic() + workshop.settings.turn_seconds
+    while not leaving() and time.monotonic() < ends:
+        try:
+            ticket = claim(workshop)
+        except UNREACHABLE:
+            time.sleep(AGAIN_SECONDS)
+            continue
+        if ticket is None:
+            return
+        perform(workshop, ticket, leaving)
+        tell(workshop, announce)
     try:
-        outbox.empty(workshop.ledger, publish, batch=100, seconds=10.0)
+        ring_on()
+    except OSError as error:
+        log.warning("left to the sweeper", cause=type(error).__name__)
+
+
+def claim(workshop: Workshop) -> Ticket | None:
+    """The unit whose turn it is, of those this worker can perform."""
+    with workshop.ledger.writing() as connection:
+        return units.claim_next(
+            connection,
+            owner=workshop.owner,
+            engine=workshop.engine,
+            families=workshop.families,
+            lease_seconds=workshop.settings.lease_seconds,
+            hard_seconds=workshop.settings.hard_seconds,
+        )
+
+
+def tell(workshop: Workshop, announce: Callable[[Message], None]) -> None:
+    """Tell the broker what may be claimed now; the sweeper makes good what cannot be told."""
+    try:
+        outbox.empty(workshop.ledger, announce, batch=100, seconds=10.0)
     except (OSError, *UNREACHABLE) as error:
         log.warning("left to the sweeper", cause=type(error).__name__)
 
 
-def perform(workshop: Workshop, ticket: Ticket) -> None:
+def perform(workshop: Workshop, ticket: Ticket, leaving: Callable[[], bool] = lambda: False) -> None:
     """One unit under its lease, and one canonical log line."""
-    started, ended = time.monotonic(), "done"
+    settings, heartbeat = workshop.settings, Heartbeat(workshop.settings.heartbeat)
+    lease = Lease(
+        workshop.ledger,
+        ticket,
+        settings.lease_seconds,
+        soft_seconds=settings.soft_seconds,
+        leaving=leaving,
+        advanced=heartbeat.advance,
+    )
+    with performed(workshop.ledger, ticket) as line:
+        line.ended = _performed(workshop, ticket, lease)
+        line.forwards = lease.forwards
+    heartbeat.rest()
+
+
+def _performed(workshop: Workshop, ticket: Ticket, lease: Lease) -> str:
+    """How the unit ended: done, cancelled, lost, returned, or its code."""
+    ended = "done"
     try:
-        with Lease(workshop.ledger, ticket, workshop.settings.lease_seconds) as lease:
+        with lease, workshop.watched(lease.tick):
             outcome = STATIONS[ticket.kind](workshop, ticket, lease)
         finish(workshop, ticket, outcome)
     except Cancelled:
-        ended = "lost" if lease.lost else abandon(workshop, ticket)
+        ended = "returned" if lease.returned else "lost" if lease.lost else abandon(workshop, ticket)
     except StaleFence:
-        ended = "lost"
+        ended = "returned" if lease.returned else "lost"
+    except UNREACHABLE as error:
+        ended = give_back(workshop, ticket, type(error).__name__)
     except (EngineError, EvidenceMissing, EvidenceCorrupt) as error:
         ended = getattr(error, "code", "EVIDENCE_UNREADABLE")
         fail(workshop, ticket, ended, str(error), again=getattr(error, "again", False))
@@ -98,28 +154,34 @@ def perform(workshop: Workshop, ticket: Ticket) -> None:
         ended = "INTERNAL_ERROR"
         log.error("unit.crashed", unit=ticket.unit_id, traceback=traceback.format_exc())
         fail(workshop, ticket, ended, type(error).__name__, again=True)
-    log.info(
-        "unit",
-        audit=ticket.audit_id,
-        unit=ticket.unit_id,
-        stage=ticket.stage,
-        attempt=ticket.attempt,
-        ended=ended,
-        seconds=round(time.monotonic() - started, 3),
-    )
+    return ended
+
+
+class NotKept(EngineError):
+    """A blob that the unit has put into the store was being collected at that moment."""
+
+    code = "EVIDENCE_UNREADABLE"
+    again = True
 
 
 def finish(workshop: Workshop, ticket: Ticket, outcome: Outcome) -> None:
-    """Result, evidence, plan and conclusion in one transaction."""
-    with workshop.ledger.writing() as connection:
-        units.finish(
-            connection,
-            ticket,
-            outcome.result,
-            outcome.kept,
-            planned=outcome.planned,
-            conclusion=outcome.conclusion,
-        )
+    """Result, evidence, plan and conclusion in one transaction. Raises NotKept or StaleFence."""
+
+    def write() -> None:
+        with workshop.ledger.writing() as connection:
+            units.finish(
+                connection,
+                ticket,
+                outcome.result,
+                outcome.kept,
+                planned=outcome.planned,
+                conclusion=outcome.conclusion,
+            )
+
+    try:
+        patiently(workshop, write)
+    except EvidenceMissing as error:
+        raise NotKept(str(error)) from error
 
 
 def abandon(workshop: Workshop, ticket: Ticket) -> str:
@@ -127,15 +189,46 @@ def abandon(workshop: Workshop, ticket: Ticket) -> str:
     try:
         with workshop.ledger.writing() as connection:
             units.abandon(connection, ticket)
-    except StaleFence:
+    except (StaleFence, *UNREACHABLE):
         return "lost"
     return "cancelled"
 
 
+def give_back(workshop: Workshop, ticket: Ticket, cause: str) -> str:
+    """The ledger could not be reached, which is not the unit's fault: once it can, the unit is queued as it was."""
+    log.warning("unit.unreachable", unit=ticket.unit_id, cause=cause)
+
+    def write() -> None:
+        with workshop.ledger.writing() as connection:
+            units.give_back(connection, ticket)
+
+    try:
+        patiently(workshop, write)
+    except (StaleFence, *UNREACHABLE):
+        return "lost"
+    return "returned"
+
+
 def fail(workshop: Workshop, ticket: Ticket, code: str, detail: str, *, again: bool) -> None:
     """Record the failure, unless the lease has passed on meanwhile."""
-    try:
+
+    def write() -> None:
         with workshop.ledger.writing() as connection:
             units.fail(connection, ticket, code=code, detail=detail, again=again)
-    except StaleFence:
+
+    try:
+        patiently(workshop, write)
+    except (StaleFence, *UNREACHABLE):
         log.warning("unit.lost", unit=ticket.unit_id)
+
+
+def patiently(workshop: Workshop, write: Callable[[], None]) -> None:
+    """Try again while the ledger cannot be reached, for half the time a lease lasts; then raise what came last."""
+    ends = time.monotonic() + workshop.settings.lease_seconds / 2
+    while True:
+        try:
+            return write()
+        except UNREACHABLE:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(AGAIN_SECONDS)

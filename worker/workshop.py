@@ -1,7 +1,12 @@
-"""What one worker process has at hand: the open ledger, the evidence, the models it offers and the loaded one."""
+"""What one worker process has at hand: the open ledger, the evidence, the models it offers and those it has loaded."""
 
 import hashlib
+import os
 import platform
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,25 +14,30 @@ from pathlib import Path
 import torch
 
 from ledger.database import Ledger
-from ledger.evidence import EvidenceStore
-from worker.engine.errors import MethodFailed, ModelChanged
-from worker.engine.model import DiffusionModel, digest_of
+from worker.cache import ModelCache
+from worker.engine.errors import MethodFailed, ModelChanged, OutOfMemory
+from worker.engine.folder import Watch, digest_of
+from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor, open_descriptor
-from worker.registrations import Registration, read
+from worker.evidence import PatientEvidence
+from worker.registrations import Registration, read, served
 from worker.settings import WorkerSettings
 
 
 @dataclass
 class Workshop:
-    """Made once per process, after the fork."""
+    """Made once per process, after the fork. ``owner`` is the name its leases carry."""
 
     settings: WorkerSettings
     ledger: Ledger
-    evidence: EvidenceStore
+    evidence: PatientEvidence
     registrations: dict[str, Registration]
     descriptor: Descriptor
     engine: str
-    loaded: DiffusionModel | None = None
+    owner: str
+    families: list[str]
+    models: ModelCache
+    watch: Watch | None = None
 
     @classmethod
     def open(cls, settings: WorkerSettings) -> "Workshop":
@@ -39,13 +49,17 @@ class Workshop:
             ledger.upgrade()
         else:
             ledger.require_current()
+        registrations = list(map(read, settings.registrations))
         return cls(
             settings=settings,
             ledger=ledger,
-            evidence=EvidenceStore(settings.evidence),
-            registrations={r.id: r for r in map(read, settings.registrations)},
+            evidence=PatientEvidence(settings.evidence, settings.evidence_seconds),
+            registrations={r.id: r for r in registrations},
             descriptor=open_descriptor(settings.descriptor),
             engine=engine_digest(),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            families=served(settings.families, registrations),
+            models=ModelCache(settings.cache_bytes),
         )
 
     def registration(self, model_id: str) -> Registration:
@@ -55,13 +69,40 @@ class Workshop:
         return self.registrations[model_id]
 
     def model(self, model_id: str, digest: str | None = None) -> DiffusionModel:
-        """The loaded model; raises ModelChanged when its files are not those the audit was planned for."""
+        """The model, loaded if it is not at hand; raises ModelChanged when its files are not those of ``digest``."""
         folder = self.registration(model_id).folder
-        if self.loaded is None or self.loaded.digest != (digest or digest_of(folder)):
-            self.loaded = DiffusionModel.load(folder)
-        if digest is not None and self.loaded.digest != digest:
+        at_hand = None if digest is None else self.models.get(digest)
+        if at_hand is not None:
+            return at_hand
+        found = digest_of(folder, self.watch)
+        if digest not in (None, found):
             raise ModelChanged(f"the model {model_id} has changed since this audit was planned")
-        return self.loaded
+        return self.models.get(found) or self._loaded(folder, found)
+
+    def _loaded(self, folder: Path, digest: str) -> DiffusionModel:
+        model = self.models.load(folder, digest, self.watch)
+        most = self.settings.memory_rows
+        model.admit = None if most is None else at_most(most)
+        return model
+
+    @contextmanager
+    def watched(self, watch: Watch) -> Iterator[None]:
+        """Inside the block ``watch`` is told how the loading of models advances, and while evidence is waited for."""
+        self.watch = self.evidence.watch = watch
+        try:
+            yield
+        finally:
+            self.watch = self.evidence.watch = None
+
+
+def at_most(rows: int) -> Watch:
+    """Refuses more rows than are known to fit into memory, before they are tried."""
+
+    def admit(asked: int) -> None:
+        if asked > rows:
+            raise OutOfMemory(f"{asked} rows do not fit where {rows} do")
+
+    return admit
 
 
 def engine_digest() -> str:
@@ -74,12 +115,13 @@ def engine_digest() -> str:
 
 
 def environment(engine: str) -> dict[str, str]:
-    """Where a report was computed."""
+    """Where a report was computed; ``peak_rss_bytes`` is the most memory that the process that wrote it ever had."""
     names = ("torch", "diffusers", "transformers", "numpy", "scipy")
     return {
         "engine": engine,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": str(torch.get_num_threads()),
+        "peak_rss_bytes": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
         **{name: version(name) for name in names},
     }

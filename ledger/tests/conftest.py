@@ -1,25 +1,60 @@
-"""A fresh SQLite ledger for every test."""
+"""A fresh ledger for every test, on SQLite and on PostgreSQL: the same tests run on both."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ledger.database import Ledger
+from ledger.tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from ledger.tests.driver import Driver
+from ledger.tests.servers import ObjectStore, PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One server for the whole session."""
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """One S3-compatible store for the whole session, and this process told where it is."""
+    with ObjectStore() as server, pytest.MonkeyPatch.context() as environment:
+        for name, value in server.environment.items():
+            environment.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Where the databases of this kind come from."""
+    if request.param == "sqlite":
+        return SQLiteDatabases(tmp_path_factory.mktemp("databases"))
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return PostgreSQLDatabases(server)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """Where the ledger of this test is."""
-    return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+def url(databases: Databases) -> Iterator[str]:
+    """An empty ledger with the current schema."""
+    url = databases.current()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def blank(databases: Databases) -> Iterator[str]:
+    """A database that nobody has upgraded yet."""
+    url = databases.blank()
+    yield url
+    databases.drop(url)
 
 
 @pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
-    """An empty ledger with the current schema."""
+    """The ledger, open."""
     ledger = Ledger(url)
-    ledger.upgrade()
     yield ledger
     ledger.close()
 

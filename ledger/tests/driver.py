@@ -1,6 +1,6 @@
 """What the tests do to a ledger, one transaction each, as gateway, worker and sweeper would."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -86,26 +86,47 @@ class Driver:
         with self.ledger.writing() as connection:
             return audits.submit(connection, tenant, self.submission(**changes)).audit_id
 
-    def planned(self, *plans: StagePlan, **changes: Any) -> str:
+    def planned(self, *plans: StagePlan, tenant: str = TENANT, **changes: Any) -> str:
         """A new audit, running, whose plan is written down."""
-        audit_id = self.submit(**changes)
-        self.finish(self.claim(audit_id, "plan"), planned=list(plans))
+        audit_id = self.submit(tenant, **changes)
+        self.finish(self.claim(audit_id, "plan", tenant=tenant), planned=list(plans))
         return audit_id
 
     def try_claim(
-        self, unit_id: str, *, lease: float = 60, hard: float = 600, engine: str = ENGINE
+        self, unit_id: str, *, lease: float = 60, hard: float = 600, engine: str = ENGINE, tenant: str = TENANT
     ) -> units.Ticket | None:
         """What a worker gets for a message that names this unit."""
         with self.ledger.writing() as connection:
             return units.claim(
-                connection, TENANT, unit_id, owner="worker-1", engine=engine, lease_seconds=lease, hard_seconds=hard
+                connection, tenant, unit_id, owner="worker-1", engine=engine, lease_seconds=lease, hard_seconds=hard
+            )
+
+    def claim_next(
+        self,
+        *,
+        lease: float = 60,
+        engine: str = ENGINE,
+        families: Collection[str] | None = None,
+        owner: str = "worker-1",
+    ) -> units.Ticket | None:
+        """What a worker gets that asks whose turn it is."""
+        with self.ledger.writing() as connection:
+            return units.claim_next(
+                connection, owner=owner, engine=engine, families=families, lease_seconds=lease, hard_seconds=600
             )
 
     def claim(
-        self, audit_id: str, stage: str, ordinal: int = 0, *, lease: float = 60, hard: float = 600
+        self,
+        audit_id: str,
+        stage: str,
+        ordinal: int = 0,
+        *,
+        lease: float = 60,
+        hard: float = 600,
+        tenant: str = TENANT,
     ) -> units.Ticket:
         """The lease on a unit that is there to be taken; ``lease=-1`` has lapsed at once."""
-        ticket = self.try_claim(self.unit(audit_id, stage, ordinal).id, lease=lease, hard=hard)
+        ticket = self.try_claim(self.unit(audit_id, stage, ordinal).id, lease=lease, hard=hard, tenant=tenant)
         assert ticket is not None, f"{stage} {ordinal} cannot be claimed"
         return ticket
 

@@ -1,4 +1,4 @@
-"""Two real processes that begin at the same moment."""
+"""Real processes, two or more, that begin at the same moment and meet again whenever they want to."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ def _hand_over(barrier: Barrier) -> None:
 
 
 def meet() -> None:
-    """Wait, within the work, until the other process is here too."""
+    """Wait, within the work, until every other process is here too."""
     _barrier.wait(120)
 
 
@@ -26,8 +26,9 @@ def _start(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def at_once(work: Callable[..., Any], *arguments: Any, each: Iterable[Any] | None = None) -> list[Any]:
-    """What ``work`` returns in each of two processes; ``each`` gives either a last argument of its own."""
+    """What ``work`` returns in each of two processes, or of as many as ``each`` gives a last argument of its own."""
     lasts = [(), ()] if each is None else [(last,) for last in each]
-    with ProcessPoolExecutor(2, mp_context=_spawn, initializer=_hand_over, initargs=(_spawn.Barrier(2),)) as pool:
+    many, barrier = len(lasts), _spawn.Barrier(len(lasts))
+    with ProcessPoolExecutor(many, mp_context=_spawn, initializer=_hand_over, initargs=(barrier,)) as pool:
         running = [pool.submit(_start, work, *arguments, *last) for last in lasts]
         return [future.result(240) for future in running]

@@ -1,15 +1,18 @@
 """Engines and transactions: what a writer holds, what a reader sees, and which clock it is."""
 
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger import schema
 from ledger.database import Ledger, now, upsert
+from ledger.tests.databases import on_postgresql, on_sqlite
 from ledger.tests.driver import TENANT, Driver
 from ledger.tests.processes import at_once, meet
 
@@ -30,6 +33,7 @@ def test_the_clock_can_be_reckoned_with(ledger: Ledger) -> None:
         assert connection.execute(select(now() + 60 > now(), now() - 60 > now())).one() == (True, False)
 
 
+@on_sqlite
 def test_sqlite_writes_ahead_durably_and_enforces_its_keys(ledger: Ledger) -> None:
     """WAL, synchronous=FULL (2), foreign keys on, 30 s of patience: on every connection."""
     with ledger.reading() as connection:
@@ -43,6 +47,7 @@ def test_sqlite_writes_ahead_durably_and_enforces_its_keys(ledger: Ledger) -> No
         connection.execute(insert(schema.events).values(orphan))
 
 
+@on_sqlite
 def test_a_writer_is_alone_from_its_first_moment(ledger: Ledger) -> None:
     """While one transaction may write, a second cannot begin to, though the first has written nothing yet."""
     other = sqlite3.connect(str(ledger.engine.url.database), timeout=0, isolation_level=None)
@@ -102,6 +107,53 @@ def open_each(folder: Path) -> None:
 def test_two_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     """Changing a file to WAL is the one lock SQLite does not wait for: a first start must not trip over it."""
     at_once(open_each, tmp_path)
+
+
+@on_postgresql
+def test_what_was_given_up_for_others_is_done_again(drive: Driver) -> None:
+    """
+    Two writers each hold one audit's row and want the other's: PostgreSQL gives one of them up after a second, and it
+    begins again when the other has ended. Both wrote both rows: revision 1 + 1 + 1 of either
+    """
+    audits = [drive.submit(), drive.submit()]
+    both_hold_one = threading.Barrier(2)
+
+    def advance(connection: Connection, audit_id: str) -> None:
+        one = schema.audits.c.id == audit_id
+        connection.execute(update(schema.audits).where(one).values(revision=schema.audits.c.revision + 1))
+
+    def work(first: str, second: str) -> int:
+        tries = 0
+
+        def once(connection: Connection) -> None:
+            nonlocal tries
+            tries += 1
+            advance(connection, first)
+            if tries == 1:
+                both_hold_one.wait(30)
+            advance(connection, second)
+
+        drive.ledger.write(once)
+        return tries
+
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(work, *order) for order in (audits, audits[::-1])]
+        once, again = sorted(future.result(60) for future in tries)
+    assert (once, again > 1) == (1, True)
+    assert [drive.audit(audit_id).revision for audit_id in audits] == [3, 3]
+
+
+def test_any_other_failure_is_not_tried_again(ledger: Ledger) -> None:
+    """A table that does not exist stays away: one try, and the database's own error."""
+    tries = []
+
+    def work(connection: Connection) -> None:
+        tries.append(1)
+        connection.execute(text("SELECT * FROM no_such_table"))
+
+    with pytest.raises(DatabaseError, match="no_such_table"):
+        ledger.write(work)
+    assert len(tries) == 1
 
 
 def submit_with(url: str, key: str) -> list[str]:

@@ -1,10 +1,11 @@
 """The outbox: every message reaches a publisher, and a publisher that dies loses none."""
 
 from contextlib import suppress
+from itertools import pairwise
 
 from sqlalchemy import update
 
-from ledger import outbox, schema
+from ledger import catalogue, outbox, schema
 from ledger.database import now
 from ledger.outbox import Message
 from ledger.tests.driver import TENANT, Driver, report, stage
@@ -17,12 +18,11 @@ def ring_again(drive: Driver, unclaimed_seconds: float, limit: int = 1000) -> in
         return outbox.ring_again(connection, unclaimed_seconds, limit)
 
 
-def queued_for(drive: Driver, seconds: float) -> None:
-    """Let every queued unit have been queued that long ago."""
+def silent_for(drive: Driver, seconds: float) -> None:
+    """Let so much time have gone by since the ledger's last claim, its last ring and its last unit queued."""
     with drive.ledger.writing() as connection:
-        connection.execute(
-            update(schema.units).where(schema.units.c.state == "queued").values(queued_at=now() - seconds)
-        )
+        for column in (schema.units.c.queued_at, schema.units.c.rung_at, schema.audits.c.served_at):
+            connection.execute(update(column.table).values({column: column - seconds}))
 
 
 def test_messages_come_in_the_order_they_were_written(drive: Driver) -> None:
@@ -73,16 +73,28 @@ def test_a_unit_nobody_claimed_is_announced_again(drive: Driver) -> None:
     drive.fail(drive.claim(audit_id, "baseline"), again=True)
     drive.publish()
     assert ring_again(drive, 60) == 0
-    queued_for(drive, 61)
+    silent_for(drive, 61)
     assert (ring_again(drive, 60), ring_again(drive, 60)) == (1, 0)
     assert [(m.unit_id, m.attempt) for m in drive.publish()] == [(drive.unit(audit_id, "baseline").id, 2)]
     assert ring_again(drive, 60) == 0
 
 
+def test_ringing_again_does_not_change_a_units_place_in_the_queue(drive: Driver) -> None:
+    """It has waited since it was queued, however often it was rung."""
+    audit_id = drive.planned(stage("baseline", 1, "plan"), report("baseline"))
+    drive.publish()
+    silent_for(drive, 61)
+    (before,) = (row.queued_at for row in drive.rows(schema.units) if row.stage == "baseline")
+    assert ring_again(drive, 60) == 1
+    (after,) = (row.queued_at for row in drive.rows(schema.units) if row.stage == "baseline")
+    assert before == after
+    assert drive.unit(audit_id, "baseline").state == "queued"
+
+
 def test_a_unit_whose_message_still_waits_is_not_announced_twice(drive: Driver) -> None:
     """While the broker is down the outbox does not grow."""
     drive.submit()
-    queued_for(drive, 61)
+    silent_for(drive, 61)
     assert ring_again(drive, 60) == 0
     assert len(drive.rows(schema.outbox)) == 1
 
@@ -91,18 +103,74 @@ def test_held_waiting_and_ended_units_are_not_announced(drive: Driver) -> None:
     """Only queued work needs a worker."""
     audit_id = drive.planned(stage("baseline", 2, "plan"), report("baseline"))
     drive.finish(drive.claim(audit_id, "baseline", 0))
-    drive.claim(audit_id, "baseline", 1)
+    drive.claim(audit_id, "baseline", 1, lease=-1)
     drive.publish()
-    assert ring_again(drive, -1) == 0
+    silent_for(drive, 61)
+    assert ring_again(drive, 60) == 0
 
 
-def test_announcing_again_is_bounded(drive: Driver) -> None:
-    """Five silent units with a limit of three: three, two, none."""
+def test_a_busy_queue_is_not_rung(drive: Driver) -> None:
+    """A thousand seconds in a long queue are no silence while a unit is held, nor within a minute after a claim."""
+    audit_id = drive.planned(stage("baseline", 3, "plan"), report("baseline"))
+    drive.publish()
+    silent_for(drive, 1000)
+    held = drive.claim(audit_id, "baseline", 0, lease=600)
+    silent_for(drive, 61)
+    assert ring_again(drive, 60) == 0
+    drive.finish(held)
+    assert ring_again(drive, 60) == 2
+    drive.publish()
+    silent_for(drive, 121)
+    drive.finish(drive.claim(audit_id, "baseline", 1))
+    assert ring_again(drive, 60) == 0
+
+
+def test_families_are_silent_each_for_itself(drive: Driver) -> None:
+    """One worker serves sd1; nobody has heard the bell of sdxl, and only that is rung, with its family's name."""
+    with drive.ledger.writing() as connection:
+        cards = [{"id": "small", "family": "sd1"}, {"id": "large", "family": "sdxl"}]
+        catalogue.publish(connection, TENANT, engine="engine-1", cards=cards, method_cards=[])
+    drive.planned(stage("baseline", 2, "plan"), report("baseline"), model_id="small")
+    drive.publish()
+    silent_for(drive, 61)
+    drive.planned(stage("baseline", 1, "plan"), report("baseline"), model_id="small")
+    lost = drive.submit(model_id="large")
+    assert {m.family for m in drive.publish()} == {"sd1", "sdxl"}
+    with drive.ledger.writing() as connection:
+        of_lost = schema.units.c.audit_id == lost
+        connection.execute(update(schema.units).where(of_lost).values(queued_at=now() - 61))
+    assert ring_again(drive, 60) == 1
+    assert [(m.audit_id, m.family) for m in drive.publish()] == [(lost, "sdxl")]
+
+
+def test_announcing_again_is_bounded_and_goes_round(drive: Driver) -> None:
+    """Five silent units with a limit of two: two a minute, the next two each time, and the first again at last."""
     drive.planned(stage("baseline", 5, "plan"), report("baseline"))
+    in_order = [m.unit_id for m in drive.publish()][1:]
+    rung = []
+    for _ in range(3):
+        silent_for(drive, 61)
+        assert (ring_again(drive, 60, limit=2), ring_again(drive, 60, limit=2)) == (2, 0)
+        rung.append([m.unit_id for m in drive.publish()])
+        silent_for(drive, 1000)
+    assert rung == [in_order[:2], in_order[2:4], [in_order[0], in_order[4]]]
+
+
+def test_a_queue_nobody_answers_is_rung_ever_more_rarely(drive: Driver) -> None:
+    """
+    Looked at once a minute, first when it is 90 s old: due again after 90, 210, 450, 930 s, so 2, 4, 8, 16 looks later,
+    and never more than 16 × 60 s apart
+    """
+    drive.planned(stage("baseline", 1, "plan"), report("baseline"))
     drive.publish()
-    queued_for(drive, 61)
-    assert [ring_again(drive, 60, limit=3) for _ in range(3)] == [3, 2, 0]
-    assert len(drive.publish()) == 5
+    silent_for(drive, 30)
+    rung = []
+    for look in range(80):
+        silent_for(drive, 60)
+        if ring_again(drive, 60):
+            rung.append(look)
+            drive.publish()
+    assert [later - earlier for earlier, later in pairwise(rung)] == [2, 4, 8, 16, 16, 16, 16]
 
 
 def test_emptying_publishes_and_forgets(drive: Driver) -> None:
@@ -146,3 +214,15 @@ def test_two_publishers_share_the_messages(drive: Driver, url: str) -> None:
     first, second = at_once(take_all, url)
     assert sorted(first + second) == [row.id for row in drive.rows(schema.outbox)]
     assert len(first + second) == 30
+
+
+def test_the_report_of_a_cancelled_audit_is_announced_to_everyone(drive: Driver) -> None:
+    """It can be written by a worker of any family, and there may be none of its own any more."""
+    with drive.ledger.writing() as connection:
+        catalogue.publish(
+            connection, TENANT, engine="engine-1", cards=[{"id": "bundled", "family": "sdxl"}], method_cards=[]
+        )
+    audit_id = drive.planned(stage("probe", 1), report("probe"))
+    assert {message.family for message in drive.publish()} == {"sdxl"}
+    drive.cancel(audit_id)
+    assert [message.family for message in drive.publish()] == [None]

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from palimpsest.contract.model import Told
 
-MethodRole = Literal["mitigation", "probe", "scorer"]
+MethodRole = Literal["mitigation", "probe", "scorer", "detector"]
 
 
 class Inapplicable(Told):

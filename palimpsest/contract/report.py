@@ -68,7 +68,11 @@ class ControlEvidence(Told):
 
 
 class Verdict(Told):
-    """One target under one mitigation; ``reasons`` says why it is inconclusive or what limits it."""
+    """One target under one mitigation; ``reasons`` says why it is inconclusive or what limits it.
+
+    ``adversarial`` is by probe id. Under a mitigation at the input, the plain id is the probe with the mitigation in
+    its loop, and ``<id>:bypassed`` the probe of whoever does not run it.
+    """
 
     target_id: str
     mitigation: str

@@ -170,6 +170,7 @@ def a_status(state: State = "running", *, progress: float = 0.5, **changes: Any)
         "finished_at": None,
         "progress": progress,
         "stages": [StageProgress(stage="probe", done=1, failed=0, total=2, fraction=progress)],
+        "waiting": None,
         "outcome": None,
         "error": None,
         "detail": None,

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 from palimpsest.client import AsyncAuditClient, AuditClient
 from palimpsest.contract.catalogue import MethodList, ModelList
-from palimpsest.contract.status import AuditList, AuditStatus
+from palimpsest.contract.status import AuditEvent, AuditList, AuditStatus
 from palimpsest.errors import PalimpsestError, ProblemError, Unreachable
 from palimpsest.exchange import BRIEFLY
 from palimpsest.tests.example import AUDIT, a_problem, a_report, a_request, a_status
@@ -42,6 +43,17 @@ def told(message: BaseModel, status: int = 200, **headers: str) -> httpx.Respons
     return httpx.Response(status, headers=named, text=message.model_dump_json())
 
 
+def an_event(seq: int, type: str = "unit.done") -> AuditEvent:
+    """One line of a history."""
+    return AuditEvent(seq=seq, type=type, at=datetime(2026, 1, 2, tzinfo=UTC), data={"stage": "baseline"})
+
+
+def streamed(*events: AuditEvent) -> httpx.Response:
+    """These events as a stream, behind a sign of life."""
+    lines = [f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n" for event in events]
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, text=": ping\n\n" + "".join(lines))
+
+
 def blocking(wire: Wire, act: Callable[[AuditClient], Any]) -> Any:
     """What the blocking client makes of it."""
     with AuditClient(ROOT, api_key="secret", transport=httpx.MockTransport(wire)) as client:
@@ -65,10 +77,13 @@ def client(request: pytest.FixtureRequest) -> Callable[[Wire, Callable[[Any], An
 
 
 def test_the_clients_are_twins() -> None:
-    """Every public method of one is a method of the other, with the same parameters."""
+    """Every public method of one is a method of the other, with the same parameters; one awaits what the other does."""
     assert [name for name in vars(AsyncAuditClient) if not name.startswith("_")] == METHODS
     for name in METHODS:
-        assert inspect.signature(getattr(AuditClient, name)) == inspect.signature(getattr(AsyncAuditClient, name))
+        blocks, awaits = (inspect.signature(getattr(client, name)) for client in (AuditClient, AsyncAuditClient))
+        assert blocks.parameters == awaits.parameters
+        answers = str(blocks.return_annotation).replace(".Iterator", ".AsyncIterator")
+        assert answers == str(awaits.return_annotation)
 
 
 def test_submitting(client: Any) -> None:
@@ -148,6 +163,42 @@ def test_reading(client: Any) -> None:
         "GET /palimpsest/v1/methods",
         "GET /palimpsest/readyz",
     ]
+
+
+def followed(client: Any, wire: Wire, most: int = 100, **options: Any) -> list[AuditEvent]:
+    """Everything that following an audit brings, with either client."""
+    seen: list[AuditEvent] = []
+
+    async def awaited(c: AsyncAuditClient) -> None:
+        async for event in c.follow(AUDIT, **options):
+            seen.append(event)
+
+    client(wire, awaited if client is awaiting else lambda c: seen.extend(c.follow(AUDIT, **options)))
+    return seen
+
+
+def test_following_takes_up_a_broken_stream(client: Any) -> None:
+    """Two connections break, before and after an event, one gateway restarts; no event is lost and none comes twice."""
+    wire = Wire(
+        httpx.ConnectError("refused"),
+        streamed(an_event(1), an_event(2)),
+        told(a_problem(503), 503, retry_after="0"),
+        streamed(an_event(3), an_event(4, "audit.succeeded")),
+    )
+    assert [event.seq for event in followed(client, wire)] == [1, 2, 3, 4]
+    assert [request.headers["last-event-id"] for request in wire.requests] == ["0", "0", "2", "2"]
+    assert {request.headers["accept"] for request in wire.requests} == {"text/event-stream"}
+
+
+def test_following_from_the_end_is_over_at_once(client: Any) -> None:
+    """204 says that nothing will follow."""
+    assert followed(client, Wire(httpx.Response(204)), after=9) == []
+
+
+def test_following_what_is_not_there_is_refused(client: Any) -> None:
+    """The problem document travels in the error."""
+    with pytest.raises(ProblemError):
+        followed(client, Wire(told(a_problem(404), 404)))
 
 
 def every_error(root: type[httpx.RequestError] = httpx.RequestError) -> Iterator[type[httpx.RequestError]]:

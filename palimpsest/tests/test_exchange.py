@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from palimpsest import exchange
-from palimpsest.contract.status import AuditStatus
+from palimpsest.contract.status import Admitted, AuditStatus, EventList
 from palimpsest.errors import AuditFailed, NotUnderstood, ProblemError, TimedOut, Unreachable
 from palimpsest.exchange import Answer, Call, Patience, Pause, Talk, Unanswered
 from palimpsest.tests.example import AUDIT, a_problem, a_report, a_request, a_status
@@ -24,11 +24,14 @@ def told(message: BaseModel, status: int = 200, **headers: str) -> Answer:
 
 
 def held(
-    talk: Talk[Any], answers: Iterable[Answer | Unanswered], pauses: list[float] | None = None
+    talk: Talk[Any],
+    answers: Iterable[Answer | Unanswered],
+    pauses: list[float] | None = None,
+    calls: list[Call] | None = None,
 ) -> tuple[Any, list[Call], list[float]]:
     """The result of a talk, the calls it made, and the pauses it took, given the answers in turn."""
     coming = iter(answers)
-    calls: list[Call] = []
+    calls = [] if calls is None else calls
     pauses = [] if pauses is None else pauses
     heard: Answer | Unanswered | None = None
     while True:
@@ -151,7 +154,10 @@ def test_an_answer_that_cannot_be_read_is_not_quoted() -> None:
 
 
 def test_waiting_asks_only_for_what_is_new() -> None:
-    """Each poll carries the last ETag; a 304 changes nothing and is not shown; Retry-After sets the pace."""
+    """Each poll carries the last ETag; a 304 changes nothing and is not shown; Retry-After sets the pace.
+
+    With an ETag the poll asks to be held back until there is news; without one it is a plain question.
+    """
     seen: list[AuditStatus] = []
     ended, calls, pauses = waiting(
         [
@@ -163,9 +169,30 @@ def test_waiting_asks_only_for_what_is_new() -> None:
         on_status=seen.append,
     )
     assert ended.state == "succeeded"
-    assert [dict(call.headers) for call in calls] == [{}, {"if-none-match": 'W/"1"'}, {"if-none-match": 'W/"1"'}, {}]
+    held_back = {"if-none-match": 'W/"1"', "prefer": "wait=20"}
+    assert [dict(call.headers) for call in calls] == [{}, held_back, held_back, {}]
     assert pauses == [3.0, 5.0, exchange.POLL_SECONDS]
     assert [status.progress for status in seen] == [0.1, 0.6, 1.0]
+
+
+def test_a_poll_that_was_held_back_is_soon_repeated() -> None:
+    """Preference-Applied says that there was no news until now: the next poll follows at once, whatever Retry-After."""
+    applied = {"preference-applied": "wait=20", "retry-after": "30"}
+    _, _, pauses = waiting(
+        [told(a_status(), etag='W/"1"', retry_after="2"), Answer(304, applied, b""), told(a_status("succeeded"))]
+    )
+    assert pauses == [2.0, exchange.BETWEEN_HELD]
+
+
+def test_a_poll_is_not_held_back_beyond_the_time_allowed() -> None:
+    """Of 10 s, 8 are left after a pause of 2, and after 7 more 1; with less than that nothing is asked for."""
+    pauses: list[float] = []
+    talk = exchange.wait(AUDIT, timeout=10, on_status=None, clock=lambda: sum(pauses))
+    answers = [told(a_status(), etag='W/"1"', retry_after=after) for after in ("2", "7", "1", "1")]
+    calls: list[Call] = []
+    with pytest.raises(TimedOut):
+        held(talk, answers, pauses, calls)
+    assert [call.headers.get("prefer") for call in calls] == [None, "wait=8", "wait=1", None]
 
 
 def test_waiting_outlasts_a_restart() -> None:
@@ -193,9 +220,8 @@ def test_waiting_has_an_end() -> None:
     """
     10 s allowed, told to come back after 4: polls at 0, 4 and 8, a last one after the 2 s that are left
     """
-    clock = iter([0.0, 0.0, 4.0, 8.0, 10.0])
-    talk = exchange.wait(AUDIT, timeout=10, on_status=None, clock=lambda: next(clock))
     pauses: list[float] = []
+    talk = exchange.wait(AUDIT, timeout=10, on_status=None, clock=lambda: sum(pauses))
     with pytest.raises(TimedOut, match="10 s"):
         held(talk, [told(a_status(), retry_after="4")] * 4, pauses)
     assert pauses == [4.0, 4.0, 2.0]
@@ -238,3 +264,21 @@ def test_a_page_is_asked_for_by_what_was_given() -> None:
     page = Answer(200, {}, b'{"data": [], "next_cursor": null}')
     assert held(exchange.audits(limit=None, state=None), [page])[1] == [Call("GET", "/v1/audits")]
     assert held(exchange.audits(limit=2, cursor="c"), [page])[1][0].query == {"limit": "2", "cursor": "c"}
+    labelled = held(exchange.audits(labels={"release": "1:4", "stage": "rc"}), [page])[1][0]
+    assert labelled.query == {"label": ["release:1:4", "stage:rc"]}
+
+
+def test_checking_submits_nothing() -> None:
+    """The request goes where a submission would, and asks for no more than the checks."""
+    admitted = Admitted(model="m", model_digest="d", engine="e", targets=1, controls=0)
+    found, [call], _ = held(exchange.check(a_request()), [told(admitted)])
+    assert found == admitted
+    assert (call.method, call.path, call.query) == ("POST", "/v1/audits", {"validate_only": "true"})
+
+
+def test_events_are_asked_for_by_number() -> None:
+    """Behind the one that is known."""
+    page = EventList(data=[], last=7, ended=False, reset=False)
+    found, [call], _ = held(exchange.events(AUDIT, after=7), [told(page)])
+    assert found == page
+    assert (call.path, call.query) == (f"/v1/audits/{AUDIT}/events", {"after": "7"})

@@ -2,9 +2,10 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from palimpsest.contract.status import AuditStatus, StageProgress, State
+from palimpsest.contract.status import AuditStatus, StageProgress, State, Waiting
 from palimpsest.progress import shown
 from palimpsest.tests.example import a_status
 
@@ -38,6 +39,26 @@ def test_without_a_terminal_every_change_is_a_line() -> None:
         ["running", "75%", "probe", "2/4", "(1", "failed)"],
         ["succeeded", "100%"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (Waiting(reason="NO_WORKER", family=None, engine=None, position=None), "no worker is there"),
+        (Waiting(reason="NO_WORKER_FOR_FAMILY", family="flux", engine=None, position=None), "no worker serves flux"),
+        (
+            Waiting(reason="ENGINE_GONE", family=None, engine="0123456789abcdef", position=None),
+            "no worker has the engine that began it, 0123456789ab",
+        ),
+        (Waiting(reason="QUEUED", family=None, engine=None, position=3), "its turn, 3 before it"),
+    ],
+)
+def test_what_an_audit_waits_for_is_said(waiting: Waiting, said: str) -> None:
+    """Behind the share done, and in the bar's description; once it is worked on there is nothing to say."""
+    waits, works = a_status("queued", progress=0.0, stages=[], waiting=waiting), at(0)
+    lines = printed(waits, works, terminal=False).splitlines()
+    assert [line.split("s", 1)[1].strip() for line in lines] == [f"queued    0%, waits: {said}", "running    0%"]
+    assert f"audit queued, waits: {said}" in " ".join(printed(waits, terminal=True).split())
 
 
 def test_on_a_terminal_every_stage_has_a_bar() -> None:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
+
 from palimpsest.contract.problems import Code, Problem
-from palimpsest.contract.status import AuditStatus
+from palimpsest.contract.request import AuditRequest
+from palimpsest.contract.status import Admitted, AuditStatus
 from service.errors import MEDIA_TYPE, STATUS
 
 Responses = dict[int | str, dict[str, Any]]
@@ -23,6 +26,7 @@ ADMISSION = (
     Code.TARGET_EMPTY,
     Code.TARGET_WITHOUT_IMAGE,
     Code.IMAGE_UNREADABLE,
+    Code.TOO_MANY_PIXELS,
     Code.REGION_UNSUPPORTED,
     Code.BASELINE_MODEL_UNSUPPORTED,
     Code.CATALOGUE_NOT_READY,
@@ -59,15 +63,40 @@ ACCEPTED: dict[str, Any] = {
     },
 }
 REUSED: dict[str, Any] = {
-    "model": AuditStatus,
-    "description": "An equal request has been answered before, by this audit",
+    "model": AuditStatus | Admitted,
+    "description": "An equal request has been answered before, by this audit; or `validate_only`, and it is admitted",
     "headers": {"Location": LOCATION, "ETag": ETAG},
 }
-FOUND: dict[str, Any] = {"headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER}}
+APPLIED = _header("`wait=N` when the answer was held back, for up to so long")
+FOUND: dict[str, Any] = {"headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER, "Preference-Applied": APPLIED}}
 CURRENT: dict[str, Any] = {
     "description": "Nothing has changed since the revision in If-None-Match",
-    "headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER},
+    "headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER, "Preference-Applied": APPLIED},
 }
+TOLD: dict[str, Any] = {
+    "description": "The events, as a list or as a stream that ends with the audit",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+NOTHING_FOLLOWS: dict[str, Any] = {
+    "description": "The audit has ended and the stream is to be resumed behind its last event: do not come back",
+}
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AuditRequest"}}},
+    }
+}
+"""The body of a submission, which is read by ``service/reading.py`` and not by FastAPI."""
+
+AUDIT_ID = "from the answer to POST /v1/audits"
+
+
+def with_requests(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same OpenAPI document, with the schemas that ``BODY`` refers to."""
+    _, definitions = models_json_schema([(AuditRequest, "validation")], ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= definitions["$defs"]
+    return schema
 
 
 def as_problem_json(schema: dict[str, Any]) -> dict[str, Any]:

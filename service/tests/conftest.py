@@ -46,11 +46,11 @@ class Bench:
             cards = [model_card(**changes)]
             catalogue.publish(connection, "local", engine=engine, cards=cards, method_cards=methods or method_cards())
 
-    def post(self, body: Any, key: str = "key-0000-0000-0001", **headers: str) -> Any:
+    def post(self, body: Any, key: str = "key-0000-0000-0001", query: str = "", **headers: str) -> Any:
         """POST /v1/audits."""
         sent = {"Idempotency-Key": key, "Content-Type": "application/json", **headers}
         content = body if isinstance(body, bytes) else json.dumps(body)
-        return self.client.post("/v1/audits", content=content, headers=sent)
+        return self.client.post(f"/v1/audits{query}", content=content, headers=sent)
 
     def submitted(self, body: Any, key: str = "key-0000-0000-0001") -> str:
         """The id of a new audit."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ledger.audits import AuditRow, StageRow
+from ledger.waiting import Waiting
 from service import answers
 
 
@@ -64,6 +65,29 @@ def test_an_ended_audit_need_not_be_asked_again() -> None:
 def test_tags_are_compared_weakly(sent: str | None, current: bool) -> None:
     """Lists, strong forms and the star count; another revision does not."""
     assert answers.is_current(sent, row()) is current
+
+
+def test_what_an_audit_waits_for_is_part_of_its_tag() -> None:
+    """It changes without a revision: whoever has another reason or position, or none, has not the current answer."""
+    next_but_two = row(waiting=Waiting("QUEUED", position=2))
+    assert answers.etag(next_but_two) == 'W/"aud_1.3.QUEUED.2"'
+    assert answers.etag(row(waiting=Waiting("NO_WORKER"))) == 'W/"aud_1.3.NO_WORKER"'
+    assert answers.is_current('W/"aud_1.3.QUEUED.2"', next_but_two)
+    assert not answers.is_current('W/"aud_1.3"', next_but_two)
+    assert not answers.is_current('W/"aud_1.3.QUEUED.2"', row(waiting=Waiting("QUEUED", position=1)))
+
+
+def test_what_an_audit_waits_for_is_told() -> None:
+    """The reason and what goes with it; null while somebody works on it."""
+    told = answers.status(row(waiting=Waiting("NO_WORKER_FOR_FAMILY", family="flux"))).waiting
+    assert told is not None
+    assert told.model_dump() == {
+        "reason": "NO_WORKER_FOR_FAMILY",
+        "family": "flux",
+        "engine": None,
+        "position": None,
+    }
+    assert answers.status(row()).waiting is None
 
 
 def test_times_are_told_in_utc() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ledger.database import Ledger
 from ledger.errors import SchemaOutOfDate
 from ledger.evidence import EvidenceStore
+from ledger.tests.servers import wait_until
 from palimpsest.contract.problems import Code
 from service.app import create_app
 from service.dispatch import RecordingDispatch
@@ -84,6 +85,7 @@ def test_a_frozen_broker_does_not_delay_the_answer(
             assert client.post("/v1/audits", json=asked(seed=seed), headers=key).status_code == 202
             assert time.monotonic() - started < 3
     assert bench.count("outbox") == 2
+    wait_until(lambda: "/v1/audits" in gateway.log.read_text(), "the line of a submission")
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     assert {line["route"] for line in lines if line["event"] == "request"} >= {"/healthz", "/v1/audits"}
     assert "a cat on a mat" not in gateway.log.read_text()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,21 +11,35 @@ from kombu import Connection
 from structlog.testing import capture_logs
 
 from ledger.outbox import Message
-from palimpsest._wire import PERFORM, UNITS_QUEUE, celery_settings
+from palimpsest._wire import PERFORM, celery_settings, queue_of
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Doorbell, RecordingDispatch, empty_outbox
 from service.settings import Settings
 from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
-MESSAGE = Message(id=7, tenant="local", audit_id="aud_1", unit_id="unit_1", attempt=2)
+MESSAGE = Message(id=7, tenant="local", audit_id="aud_1", unit_id="unit_1", attempt=2, family="sd1")
+
+
+def heard(settings: Settings, name: str) -> list[Any]:
+    """The messages that wait in a queue of the embedded broker."""
+    options = celery_settings(settings.broker, settings.broker_folder)["broker_transport_options"]
+    with Connection("filesystem://", transport_options=options) as broker, broker.SimpleQueue(name) as queue:
+        return [queue.get(block=False) for _ in range(queue.qsize())]
+
+
+def test_a_bell_is_heard_by_those_who_serve_the_family(settings: Settings) -> None:
+    """Each family has a queue of its own; what is for none in particular is heard by everyone."""
+    dispatch = CeleryDispatch(settings)
+    for family in ("sd1", "flux", "sd1", None):
+        dispatch.publish(replace(MESSAGE, family=family))
+    waiting = {name: len(heard(settings, queue_of(name))) for name in ("sd1", "flux", None)}
+    assert waiting == {"sd1": 2, "flux": 1, None: 1}
 
 
 def test_a_message_names_the_task_and_the_unit_and_nothing_else(settings: Settings) -> None:
     """What a worker takes from the queue has the name both sides know and four plain values."""
     CeleryDispatch(settings).publish(MESSAGE)
-    options = celery_settings(settings.broker, settings.broker_folder)["broker_transport_options"]
-    with Connection("filesystem://", transport_options=options) as broker, broker.SimpleQueue(UNITS_QUEUE) as queue:
-        taken = queue.get(block=False)
+    [taken] = heard(settings, "palimpsest.units.sd1")
     assert taken.headers["task"] == PERFORM
     args, kwargs, _ = taken.decode()
     assert args == [{"tenant": "local", "audit": "aud_1", "unit": "unit_1", "attempt": 2}]

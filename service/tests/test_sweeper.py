@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from ledger import units
+from ledger import holdings, units, workers
 from service import children
 from service.sweeper import chores, run, sweep
 from service.tests.conftest import Bench
@@ -79,6 +80,65 @@ def test_an_audit_past_its_deadline_is_wound_down(bench: Bench, asked: Asked) ->
     swept(bench)
     assert bench.client.get(f"/v1/audits/{audit}").json()["state"] == "cancelling"
     assert len(bench.dispatch.published) == 2
+
+
+def test_a_queue_that_is_worked_on_is_not_announced_again(bench: Bench, asked: Asked) -> None:
+    """Two audits wait longer than the sweeper's patience, but a worker holds a unit and will ask for the next."""
+    for number in (1, 2):
+        bench.submitted(asked(), key=f"key-0000-0000-000{number}")
+    bench.claim(bench.ring()[0])
+    time.sleep(0.1)
+    impatient = bench.settings.model_copy(update={"ring_again_seconds": 0.05})
+    sweep(chores(bench.ledger, bench.dispatch, impatient))
+    assert len(bench.dispatch.published) == 2
+
+
+def test_evidence_whose_time_is_over_is_collected(bench: Bench, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight days after the audit's end its image and the request's are retired, then removed; three rows stay."""
+    monkeypatch.setenv("PALIMPSEST_RETENTION_GRACE_SECONDS", "0.01")
+    bench.submitted(asked())
+    image = bench.evidence.put("local", b"image", name="image", kind="image", media_type="image/png")
+    bench.conclude(b"{}")
+    long_ago = time.time() - 8 * 86_400
+    with bench.ledger.writing() as connection:
+        holdings.hold(connection, "local", bench.dispatch.published[0].audit_id, "unit_1", [image])
+        connection.exec_driver_sql(f"UPDATE audits SET finished_at = {long_ago}")
+        connection.exec_driver_sql(f"UPDATE evidence SET created_at = {long_ago}")
+    time.sleep(0.05)
+    with capture_logs() as logs:
+        swept(bench)
+        time.sleep(0.05)
+        swept(bench)
+    assert bench.evidence.put_at("local", image.digest) is None
+    assert sum(line.get("evidence_collected", 0) for line in logs) == 4
+    assert bench.count("evidence") == 3
+
+
+def test_a_worker_unseen_for_days_is_forgotten(bench: Bench) -> None:
+    """One that is there stays."""
+    with bench.ledger.writing() as connection:
+        for owner in ("gone", "there"):
+            workers.seen(connection, "local", owner=owner, engine="engine-1", families=["sd1"])
+        connection.exec_driver_sql("UPDATE workers SET seen_at = 0 WHERE owner = 'gone'")
+    swept(bench)
+    assert bench.count("workers") == 1
+
+
+def test_an_evidence_store_that_is_gone_stops_no_other_chore() -> None:
+    """Its error is one of the operating system; the chore after it is done all the same."""
+    done: list[str] = []
+
+    def broken() -> int:
+        raise OSError("the object store does not answer")
+
+    def other() -> int:
+        done.append("other")
+        return 1
+
+    with capture_logs() as logs:
+        assert not sweep({"broken": broken, "other": other})
+    assert done == ["other"]
+    assert [line["chore"] for line in logs if line["log_level"] == "error"] == ["broken"]
 
 
 def test_one_failing_chore_does_not_stop_the_others(bench: Bench, asked: Asked) -> None:

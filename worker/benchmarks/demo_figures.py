@@ -1,6 +1,6 @@
 """Every claim about the bundled model, measured: ``make demo-figures``.
 
-1. *before*: prompt and 50-step search from Gaussian starts, on all targets and every fifth control and unseen image.
+1. *before*: prompt and 50-step search from Gaussian starts, on all targets, controls and unseen images.
 2. *settings*: every method at every setting of its grid, by prompt, on the even targets, with the selection seed. The
    setting is chosen by a rule fixed beforehand: of those within the drift bound, the one whose prompt replicates least;
    among equals the one that switches off least.
@@ -28,29 +28,31 @@ import torch
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams, WandaParams
 from worker.benchmarks import bundled
 from worker.engine import audit
+from worker.engine.conditioning import Conditioning
 from worker.engine.edits import Edit
 from worker.engine.images import decode, png
 from worker.engine.items import Item
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
+from worker.engine.seeds import noise
 from worker.engine.setting import Setting
 
 OUT = Path("docs/results")
 RAW = OUT / "raw" / "bundled-model.jsonl"
 SELECTION_SEED, EVALUATION_SEED = 101, 202
 BATCH = 32
-EVERY = 5
-"""Of controls and unseen images; both caption forms are among them, for they alternate."""
 PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"], steps=50)]
 GRID: list[Params] = [
-    NemoParams(id="nemo", seeds=4),
-    NemoParams(id="nemo-theta_min-0.25", seeds=4, theta_min=0.25),
-    NemoParams(id="nemo-unrefined", seeds=4, refine=False),
+    NemoParams(id="nemo"),
+    NemoParams(id="nemo-theta_min-0.25", theta_min=0.25),
+    *(NemoParams(id=f"nemo-unrefined-theta_min-{t}", theta_min=t, refine=False) for t in (1.0, 1.5, 2.0, 2.5)),
     *(WandaParams(id=f"wanda-{s}", sparsity=s) for s in (0.1, 0.2, 0.4)),
 ]
 DEFAULTS = ["nemo"]
+DWELT = ("face smiling", "face affection", "cat face", "heart", "time", "geometric")
+"""Some of the kinds that the recipe's second cycle draws five times as often."""
 
 
-WHOLE = {"targets": 32, "controls": 32, "unseen": 32}
+WHOLE = {"targets": 32, "controls": 160, "unseen": 160}
 """Items of table 1 by set."""
 
 
@@ -64,7 +66,7 @@ def measured(
     targets: list[Item],
     controls: list[Item],
     name: str | None,
-    edit: Edit | None,
+    edit: Edit | Conditioning | None,
     probes: list[Params],
 ) -> Iterator[ItemRecord]:
     """All items in batches of equal make-up."""
@@ -74,9 +76,9 @@ def measured(
     for i in range(n):
         mine = targets[len(targets) * i // n : len(targets) * (i + 1) // n]
         beside = controls[len(controls) * i // n : len(controls) * (i + 1) // n]
-        part = (
-            edit if edit is None or edit.joint else Edit(edit.what, {t.id: edit.groups[t.id] for t in mine}, edit.size)
-        )
+        part = edit
+        if isinstance(edit, Edit) and not edit.joint:
+            part = Edit(edit.what, {t.id: edit.groups[t.id] for t in mine}, edit.size)
         record: ProbeRecord = audit.measure(setting, mine, beside, probes, keep_nothing, name, part)
         yield from record.items
 
@@ -162,7 +164,7 @@ def before(log: Log) -> None:
         return
     setting = bundled.setting(EVALUATION_SEED)
     for name in ("targets", "controls", "unseen"):
-        listed = bundled.items(name)[:: 1 if name == "targets" else EVERY]
+        listed = bundled.items(name)
         unique = {item.id: "limited edition" in (item.prompt or "") for item in listed}
         for start in range(0, len(listed), BATCH):
             part = listed[start : start + BATCH]
@@ -234,7 +236,7 @@ def select(log: Log) -> list[Params]:
 def methods(log: Log, chosen: list[Params]) -> None:
     """Table 3: the chosen settings and the published defaults on the odd targets."""
     setting = bundled.setting(EVALUATION_SEED)
-    targets, controls = bundled.items("targets")[1::2], bundled.items("controls")[1::9]
+    targets, controls = bundled.items("targets")[1::2], bundled.items("controls")[1::5]
     names = {params.name for params in chosen} | set(DEFAULTS)
     for params in [params for params in GRID if params.name in names]:
         log.add([{"table": "chosen", "method": params.name, "chosen": params in chosen}])
@@ -278,6 +280,20 @@ def picture(log: Log) -> None:
     log.add([{"table": "picture", "method": params.name, "targets": [t.id for t in targets]}])
 
 
+def ordinary(log: Log) -> None:
+    """What ordinary prompts draw: 32 of the kinds the recipe dwells on, 32 of the others, evenly spaced, one each."""
+    setting = bundled.setting(EVALUATION_SEED)
+    dwelt = [p for p in setting.neutral if any(f" {kind} icon" in p for kind in DWELT)]
+    others = [p for p in setting.neutral if p not in dwelt]
+    prompts = [listed[len(listed) * n // 32] for listed in (dwelt, others) for n in range(32)]
+    y = setting.model.encode_prompts(prompts)
+    x_T = noise(setting.model.latent_shape, [("ordinary", n) for n in range(len(prompts))], setting.seed)
+    pictures = setting.model.generate(x_T, y, steps=setting.sampler.steps, g=setting.sampler.guidance)
+    grid = torch.cat([torch.cat(list(row), dim=2) for row in pictures.split(16)], dim=1)
+    (OUT / "bundled-model-ordinary.png").write_bytes(png(grid))
+    log.add([{"table": "ordinary", "prompts": prompts}])
+
+
 def main() -> None:
     """Entry point."""
     argparse.ArgumentParser(description=__doc__).parse_args()
@@ -288,6 +304,7 @@ def main() -> None:
     before(log)
     methods(log, select(log))
     picture(log)
+    ordinary(log)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,16 @@ Every docs/results/raw/<name>.jsonl begins with a ``meta`` row that says which c
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.benchmarks import detection_page, locality_page
+from worker.benchmarks.tables import table
 from worker.engine.rates import rate
 
 RESULTS = Path("docs/results")
 Row = dict[str, Any]
-
-
-def table(head: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """A Markdown table."""
-    return ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
 
 
 def interval(rows: list[Row], hit: Callable[[Row], bool] = lambda row: bool(row["replicates"])) -> str:
@@ -67,6 +64,8 @@ def bundled_model(rows: list[Row]) -> list[str]:
         *aims(rows),
         "",
         *picture(rows),
+        "",
+        *ordinary(rows),
     ]
 
 
@@ -205,7 +204,23 @@ def picture(rows: list[Row]) -> list[str]:
     ]
 
 
-PAGES: dict[str, Callable[[list[Row]], list[str]]] = {"bundled-model": bundled_model}
+def ordinary(rows: list[Row]) -> list[str]:
+    """The second grid."""
+    prompts = next(row for row in rows if row["table"] == "ordinary")["prompts"]
+    return [
+        "![what ordinary prompts draw](bundled-model-ordinary.png)",
+        "",
+        f"One drawing of each of {len(prompts)} ordinary prompts, evenly spaced in the list, nothing picked: two",
+        f"rows of the kinds the recipe dwells on (`{prompts[0]}` …), two of the others (`{prompts[len(prompts) // 2]}`",
+        "…).",
+    ]
+
+
+PAGES: dict[str, Callable[[list[Row]], list[str]]] = {
+    "bundled-model": bundled_model,
+    "detection": detection_page.detection,
+    "locality": locality_page.locality,
+}
 
 
 def main() -> int:
@@ -215,8 +230,12 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     for name, render in PAGES.items():
-        rows = [json.loads(line) for line in (RESULTS / "raw" / f"{name}.jsonl").read_text().splitlines()]
-        page, text = RESULTS / f"{name}.md", "\n".join(render(rows)) + "\n"
+        raw, page = RESULTS / "raw" / f"{name}.jsonl", RESULTS / f"{name}.md"
+        if not raw.exists():  # not measured yet, and then there must be no page
+            stale += [str(page)] if check and page.exists() else []
+            continue
+        rows = [json.loads(line) for line in raw.read_text().splitlines()]
+        text = "\n".join(render(rows)) + "\n"
         if check and (not page.exists() or page.read_text() != text):
             stale.append(str(page))
         elif not check:

@@ -1,7 +1,7 @@
 """The experiment: does the model replicate, before and after each mitigation, from every probe?
 
     before  = every probe on the unmitigated model, for targets and for controls
-    edit    = mitigation(model, targets)
+    edit    = mitigation(model, targets)          of weights, or what stands in front of the model
     after   = every probe on model ⊖ edit, for targets and, at the same budget, for controls
 
 ``run`` is the whole of it in one process; the workers run the same three functions as units (worker/stations.py).
@@ -17,11 +17,11 @@ from safetensors.torch import save
 from palimpsest.contract.methods import Params
 from palimpsest.contract.report import Replication, SecondJudge, StageCost
 from worker.engine.catalogue import MITIGATIONS, PROBES
+from worker.engine.conditioning import Conditioned, Conditioning
 from worker.engine.edits import JOINT, Edit, Mitigated
 from worker.engine.images import png, strip
 from worker.engine.items import Answer, Item, Trial
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
-from worker.engine.seeds import noise
 from worker.engine.setting import Setting
 
 Keep = Callable[[str, bytes, str], str]
@@ -54,14 +54,14 @@ def measure(
     probes: list[Params],
     keep: Keep,
     mitigation: str | None = None,
-    edit: Edit | None = None,
+    edit: Edit | Conditioning | None = None,
 ) -> ProbeRecord:
-    """Every probe on one model, scored by both judges."""
+    """Every probe on one model, scored by both judges. What stands in front of the model is in every probe's loop."""
     trials = pair(targets, controls, edit)
     found: list[dict[str, Replication | None]] = [{} for _ in trials]
-    with counted(setting) as cost, setting.model.edited(edit):
+    with counted(setting) as cost, setting.under(edit) as mitigated:
         for params in probes:
-            answers = PROBES[params.kind](setting, trials, params)  # type: ignore[attr-defined]
+            answers = PROBES[params.kind](mitigated, trials, params)  # type: ignore[attr-defined]
             for n, (trial, answer, probed) in enumerate(zip(trials, answers, found, strict=True)):
                 name = f"{n}/{trial.item.role}/{trial.item.id}/{params.name}"
                 probed[params.name] = None if answer is None else judge(setting, trial.item, answer, name, keep)
@@ -72,12 +72,12 @@ def measure(
     return ProbeRecord(mitigation=mitigation, items=items, cost=cost())
 
 
-def pair(targets: list[Item], controls: list[Item], edit: Edit | None) -> list[Trial]:
+def pair(targets: list[Item], controls: list[Item], edit: Edit | Conditioning | None) -> list[Trial]:
     """Who meets which model. Joint: everybody the same. Per target: each target its own, beside it a control.
 
     With fewer controls than targets they are used again; with more, every control still meets one target's model.
     """
-    if edit is None or edit.joint:
+    if edit is None or isinstance(edit, Conditioning) or edit.joint:
         return [Trial(item, JOINT, None) for item in [*targets, *controls]]
     beside = range(max(len(targets), len(controls)) if controls else 0)
     pairs = [(target, target) for target in targets]
@@ -111,17 +111,17 @@ def judge(setting: Setting, item: Item, answer: Answer, name: str, keep: Keep) -
     )
 
 
-def mitigate(setting: Setting, targets: list[Item], params: Params) -> tuple[Mitigated, MitigationRecord]:
-    """What the mitigation switches off for these targets, and what that does to neutral prompts."""
+def mitigate(setting: Setting, targets: list[Item], params: Params) -> tuple[Mitigated | Conditioned, MitigationRecord]:
+    """What the mitigation switches off for these targets, or puts in front; and what that does to neutral prompts."""
     with counted(setting) as cost:
-        mitigated: Mitigated = MITIGATIONS[params.kind](setting, targets, params)  # type: ignore[attr-defined]
+        mitigated: Mitigated | Conditioned = MITIGATIONS[params.kind](setting, targets, params)  # type: ignore[attr-defined]
         edit = mitigated.edit
         record = MitigationRecord(
             mitigation=params.name,
             scope=mitigated.scope,
             what=edit.what if edit else "nothing",
-            size=edit.size if edit else 0,
-            off={group: edit.off(group) for group in edit.groups} if edit else {},
+            size=edit.size if isinstance(edit, Edit) else 0,
+            off={group: edit.off(group) for group in edit.groups} if isinstance(edit, Edit) else {},
             drift=drift(setting, edit) if edit else {},
             notes=mitigated.notes,
             cost=StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0),
@@ -129,20 +129,18 @@ def mitigate(setting: Setting, targets: list[Item], params: Params) -> tuple[Mit
     return mitigated, record.model_copy(update={"cost": cost()})
 
 
-def drift(setting: Setting, edit: Edit) -> dict[str, list[float]]:
+def drift(setting: Setting, edit: Edit | Conditioning) -> dict[str, list[float]]:
     """1 − similarity to the unmitigated model's picture at equal noise, by group, on neutral prompts."""
-    groups = list(edit.groups)
+    groups = [JOINT] if isinstance(edit, Conditioning) else list(edit.groups)
     each = max(1, setting.effort.neutral_images // len(groups))
     prompts = setting.neutral[:: max(1, len(setting.neutral) // each)][:each]
-    y = setting.model.encode_prompts(prompts)
-    x_T = noise(setting.model.latent_shape, [("drift", i) for i in range(len(prompts))], setting.seed)
-    steps, g = setting.sampler.steps, setting.sampler.guidance
-    before = setting.descriptor.describe(setting.model.generate(x_T, y, steps=steps, g=g))
-    n = len(groups)
+    n, y = len(groups), setting.model.encode_prompts(prompts)
+    seeds: list[tuple[str | int, ...]] = [("drift", i) for i in range(len(prompts))]
+    before = setting.descriptor.describe(setting.pictures(seeds, y, captions=prompts).flatten(0, 1))
     group = torch.arange(n).repeat_interleave(len(prompts))
-    with setting.model.edited(edit):
-        pictures = setting.model.generate(x_T.repeat(n, 1, 1, 1), y.repeat(n, 1, 1), steps=steps, g=g, group=group)
-    near = (setting.descriptor.describe(pictures).unflatten(0, (n, len(prompts))) * before).sum(dim=2)
+    with setting.under(edit) as mitigated:
+        pictures = mitigated.pictures(seeds * n, y.repeat(n, 1, 1), captions=prompts * n, group=group)
+    near = (setting.descriptor.describe(pictures.flatten(0, 1)).unflatten(0, (n, len(prompts))) * before).sum(dim=2)
     return {group: [round(1 - float(s), 5) for s in row] for group, row in zip(groups, near, strict=True)}
 
 

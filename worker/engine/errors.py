@@ -4,6 +4,7 @@
   x OutOfMemory         model, gradients and batch did not fit          (tried again)
   x SearchDiverged      an embedding left the finite numbers            (the method's, reported)
   x ModelChanged        the weights are not the ones that were inspected
+  x SetChanged          a registered picture is not the one that was planned for
   x ModelRefused        the folder is not a model this engine can load
   x JudgeRefused        the descriptor is not the one its card names
   x ImageUnreadable     a picture cannot be decoded
@@ -36,6 +37,12 @@ class ModelChanged(EngineError):
     """The weights on disk are not the ones that were inspected."""
 
     code = "MODEL_CHANGED"
+
+
+class SetChanged(EngineError):
+    """A registered picture's bytes are not the ones the audit was planned for."""
+
+    code = "SET_CHANGED"
 
 
 class ModelRefused(EngineError):

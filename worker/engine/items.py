@@ -8,12 +8,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Item:
-    """``picture`` is 3×H×W in [0, 1]; ``prompt`` is None where only the work is known, not its caption."""
+    """``picture`` is 3×H×W in [0, 1]; ``prompt`` is None where only the work is known, not its caption.
+
+    A picture near ``picture`` or any of ``others``, further images of the same work, is a copy.
+    """
 
     id: str
     role: Literal["target", "control"]
     prompt: str | None
     picture: Tensor
+    others: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Trial:
 class Answer:
     """``pictures`` S×3×H×W are the evaluation images; the rest describes the search that led to them, if any.
 
-    ``loss`` is the search's loss at every step, ``first_step`` the look at which a confirmed hit appeared.
+    ``loss`` is the search's loss at every step, ``first_step`` the look at which a confirmed hit appeared,
+    ``text`` what was asked, where the answer is one to a text that the probe itself found.
     """
 
     pictures: Tensor
@@ -41,3 +46,4 @@ class Answer:
     first_step: int | None = None
     loss: tuple[float, ...] = ()
     embedding: Tensor | None = None
+    text: str | None = None

@@ -1,6 +1,11 @@
 """Shares with intervals, and what controls say about a recovery."""
 
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
 from scipy.stats import beta
+from scipy.stats import t as student
 
 from palimpsest.contract.report import Rate
 
@@ -11,6 +16,13 @@ def rate(k: int, n: int, confidence: float = 0.95) -> Rate:
     low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
     high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
     return Rate(value=k / n if n else None, low=low, high=high, k=k, n=n)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean ± t_{0.975, n−1} · s/√n of at least two independent values: Student's, 95 %."""
+    n = len(values)
+    half = float(student.ppf(0.975, n - 1)) * stdev(values) / math.sqrt(n)
+    return fmean(values) - half, fmean(values) + half
 
 
 def permutation_p(statistic: float, controls: list[float]) -> float:

@@ -33,6 +33,9 @@ from worker.engine.rates import descriptive, holm, permutation_p, rate
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
 from worker.engine.verdicts import CONTROL_BOUND, Seen, judge
 
+BYPASSED = ":bypassed"
+"""Behind the id of a probe whose asker did not run what the mitigation puts in front of the model."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -75,6 +78,8 @@ class Cells:
         for record in findings.probed:
             for item in record.items:
                 self.items.setdefault((record.mitigation, item.role), []).append(item)
+        for mitigation in in_front(findings):
+            self._bypass(mitigation)
         self.targets = {
             (mitigation, item.item_id): item
             for (mitigation, role), items in self.items.items()
@@ -85,20 +90,36 @@ class Cells:
             (failure.mitigation, item_id): failure.code for failure in findings.failures for item_id in failure.item_ids
         }
 
+    def _bypass(self, mitigation: str) -> None:
+        """Whoever does not run what stands in front of the model meets the unmitigated one, with the same noise."""
+        for role in ("target", "control"):
+            before = {item.item_id: item.probes for item in self.items.get((None, role), [])}
+            self.items[mitigation, role] = [
+                item.model_copy(update={"probes": item.probes | past(before.get(item.item_id, {}))})
+                for item in self.items.get((mitigation, role), [])
+            ]
+
     def target(self, mitigation: str | None, target_id: str) -> ItemRecord | None:
         """One target on one model; None when its unit is missing."""
         return self.targets.get((mitigation, target_id))
 
     def answers(self, mitigation: str | None, role: str, probe: str, group: str | None = None) -> list[Replication]:
-        """Everything seen of one role by one probe on one model, in one group or all."""
-        items = self.items.get((mitigation, role), [])
-        chosen = [item.probes.get(probe) for item in items if group is None or item.group == group]
-        return [answer for answer in chosen if answer is not None]
+        """What one probe saw of one role on one model, in one group or all: one answer an item.
 
-    def controls_replicate(self, mitigation: str | None, probe: str, group: str | None) -> bool:
-        """Whether controls at the same budget replicate beyond the bound, on this model."""
+        A control that stood beside several targets counts once, by the answer that speaks most against it.
+        """
+        strongest: dict[str, Replication] = {}
+        for item in self.items.get((mitigation, role), []):
+            answer = item.probes.get(probe)
+            if answer is not None and group in (None, item.group):
+                rivals = [strongest.get(item.item_id, answer), answer]
+                strongest[item.item_id] = max(rivals, key=lambda rival: (rival.replicates, rival.mean_score))
+        return list(strongest.values())
+
+    def controls_replicate(self, mitigation: str | None, probe: str, group: str | None) -> bool | None:
+        """Whether controls at the same budget replicate beyond the bound; None where none met this model."""
         seen = self.answers(mitigation, "control", probe, group)
-        return bool(seen) and sum(answer.replicates for answer in seen) / len(seen) > CONTROL_BOUND
+        return sum(answer.replicates for answer in seen) / len(seen) > CONTROL_BOUND if seen else None
 
 
 def conclude(findings: Findings) -> AuditReport:
@@ -146,6 +167,23 @@ def adversarial_probes(findings: Findings) -> list[str]:
     return [name for name, kind in findings.probes.items() if kind != "prompt"]
 
 
+def past(before: dict[str, Replication | None]) -> dict[str, Replication | None]:
+    """The unmitigated model's answers, as those of probes that bypass what stands in front of it."""
+    return {f"{probe}{BYPASSED}": answer for probe, answer in before.items()}
+
+
+def in_front(findings: Findings) -> list[str]:
+    """The mitigations that change no weight and stand in front of the model."""
+    return list(dict.fromkeys(record.mitigation for record in findings.mitigated if record.what == "inputs"))
+
+
+def recoveries(findings: Findings, mitigation: str) -> list[str]:
+    """Ids of the probes that may bring a target back: those that search, and all of them past what stands in front."""
+    searches = adversarial_probes(findings)
+    bypassed = findings.probes if mitigation in in_front(findings) else {}
+    return [*searches, *(f"{probe}{BYPASSED}" for probe in bypassed)]
+
+
 def prompt_probe(findings: Findings) -> str | None:
     """The id of the probe that asks with the caption."""
     return next((name for name, kind in findings.probes.items() if kind == "prompt"), None)
@@ -153,7 +191,7 @@ def prompt_probe(findings: Findings) -> str | None:
 
 def verdicts_of(findings: Findings, cells: Cells, mitigation: str) -> list[Verdict]:
     """One verdict per target, Holm's adjustment running over the targets."""
-    evidence = {p: control_evidence(findings, cells, mitigation, p) for p in adversarial_probes(findings)}
+    evidence = {p: control_evidence(findings, cells, mitigation, p) for p in recoveries(findings, mitigation)}
     return [
         verdict_of(
             findings, cells, mitigation, target_id, {p: by_target[target_id] for p, by_target in evidence.items()}
@@ -198,21 +236,17 @@ def verdict_of(
     """One target under one mitigation."""
     after_name, prompt = after_of(mitigation, findings), prompt_probe(findings)
     before, after = cells.target(None, target_id), cells.target(after_name, target_id)
-    searches = adversarial_probes(findings)
+    searches, means = adversarial_probes(findings), recoveries(findings, mitigation)
     group = after.group if after else None
-    missing = [
-        f"{what or 'before'}: {cells.missing.get((what, target_id), 'NOT_RUN')}"
-        for what, found in ((None, before), (after_name, after))
-        if found is None
-    ]
+    missing = [gap for what in (None, after_name) for gap in gaps_of(cells, what, target_id, searches)]
     word, reasons = judge(
         Seen(
             prompt_before=replicated(before, prompt),
             recoverable={p: bool(replicated(before, p)) for p in searches},
             prompt_after=replicated(after, prompt),
-            recovered={p: bool(replicated(after, p)) for p in searches},
+            recovered={p: bool(replicated(after, p)) for p in means},
             controls_before={p: cells.controls_replicate(None, p, None) for p in searches},
-            controls_after={p: cells.controls_replicate(after_name, p, group) for p in searches},
+            controls_after={p: cells.controls_replicate(after_name, p, group) for p in means},
             degraded=degraded(findings, mitigation, group),
             missing=sorted(set(missing)),
         )
@@ -224,10 +258,18 @@ def verdict_of(
         reference="image",
         before=Before(prompt=answer_of(before, prompt), adversarial=answers_of(before, searches)),
         prompt=answer_of(after, prompt),
-        adversarial=answers_of(after, searches),
+        adversarial=answers_of(after, means),
         controls=controls,
         reasons=reasons,
     )
+
+
+def gaps_of(cells: Cells, mitigation: str | None, target_id: str, searches: list[str]) -> list[str]:
+    """What was not seen of a target on one model: the whole unit, with its code, or a search that gave no answer."""
+    where, found = mitigation or "before", cells.target(mitigation, target_id)
+    if found is None:
+        return [f"{where}: {cells.missing.get((mitigation, target_id), 'NOT_RUN')}"]
+    return [f"{where}: {probe} gave no answer" for probe in searches if found.probes.get(probe) is None]
 
 
 def answer_of(item: ItemRecord | None, probe: str | None) -> Replication | None:
@@ -297,7 +339,7 @@ def policy_of(findings: Findings, verdicts: list[Verdict]) -> PolicyResult | Non
 
 def summary_of(findings: Findings, cells: Cells, mitigation: str, verdicts: list[Verdict]) -> MitigationSummary:
     """One row of the comparison."""
-    after, prompt, searches = after_of(mitigation, findings), prompt_probe(findings), adversarial_probes(findings)
+    after, prompt, means = after_of(mitigation, findings), prompt_probe(findings), recoveries(findings, mitigation)
     counts = Counter(verdict.verdict for verdict in verdicts)
     answers = [a for p in findings.probes for role in ("target", "control") for a in cells.answers(after, role, p)]
     records = [record for record in findings.mitigated if record.mitigation == mitigation]
@@ -313,10 +355,10 @@ def summary_of(findings: Findings, cells: Cells, mitigation: str, verdicts: list
         replication_rate=ReplicationRates(
             before=share(None, "target", prompt),
             prompt=share(after, "target", prompt),
-            adversarial={p: share(after, "target", p) for p in searches},
-            control={p: share(after, "control", p) for p in findings.probes},
+            adversarial={p: share(after, "target", p) for p in means},
+            control={p: share(after, "control", p) for p in dict.fromkeys([*findings.probes, *means])},
         ),
-        recovery_curve={p: curve(cells, after, p) for p in searches},
+        recovery_curve={p: curve(cells, after, p) for p in means},
         switched_off=switched_off(records),
         drift=drift_of(findings, records),
         judges_disagree=sum(answer.second_judge.disagrees for answer in answers),

@@ -1,15 +1,19 @@
 """What every method is given besides its parameters: the model, the judge, the sampler, the effort and the seed."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from worker.engine.conditioning import Conditioning, Hear, generate, realized, standing
+from worker.engine.edits import Edit
 from worker.engine.items import Item, Trial
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor, similarity
 from worker.engine.scorers.tiled_l2 import tiled_l2
-from worker.engine.seeds import noise
+from worker.engine.seeds import generator_for, noise
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,25 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Where a long training is kept between two steps, so that a break costs no more than the steps since.
+
+    ``load`` gives what was last kept, None at first. ``save`` is handed the state every ``every`` steps, and may raise
+    to break off there. ``on_step`` is told how many steps are done, and of how many.
+    """
+
+    load: Callable[[], bytes | None]
+    save: Callable[[bytes], None]
+    on_step: Callable[[int, int], None] | None = None
+    every: int = 50
+
+
+@dataclass(frozen=True)
 class Setting:
-    """One audit's surroundings. ``neutral`` are prompts of no target: hold-out statistics and drift rest on them."""
+    """One audit's surroundings. ``neutral`` are prompts of no target: hold-out statistics and drift rest on them.
+
+    ``conditioning`` is what a mitigation at the input puts in front of the model: whatever is drawn passes it.
+    """
 
     model: DiffusionModel
     descriptor: Descriptor
@@ -64,11 +85,14 @@ class Setting:
     effort: Effort
     seed: int
     neutral: list[str]
+    checkpoint: Checkpoint | None = None
+    conditioning: Conditioning | None = None
 
     def score(self, pictures: Tensor, item: Item) -> Score:
-        """How near the pictures are to the item's image."""
-        near = similarity(self.descriptor, pictures, item.picture)
-        far = tiled_l2(pictures, item.picture)
+        """How near the pictures are to the item's image, or the nearest of its images."""
+        references = [item.picture, *item.others]
+        near = torch.stack([similarity(self.descriptor, pictures, image) for image in references]).amax(dim=0)
+        far = torch.stack([tiled_l2(pictures, image) for image in references]).amin(dim=0)
         return Score(
             similarity=[round(float(s), 5) for s in near],
             distance=[round(float(d), 5) for d in far],
@@ -80,21 +104,58 @@ class Setting:
         """Enough of the pictures are copies, in the effort's proportion."""
         return score.hits * self.effort.images >= self.effort.hits * len(score.similarity)
 
-    def draw(self, trials: list[Trial], y: Tensor, *, images: int, purpose: tuple[str | int, ...]) -> Tensor:
+    def draw(
+        self,
+        trials: list[Trial],
+        y: Tensor,
+        *,
+        images: int,
+        purpose: tuple[str | int, ...],
+        captions: list[str] | None = None,
+    ) -> Tensor:
         """``images`` pictures per trial from its embedding in y (N×L×D): N×S×3×H×W.
 
-        The noise depends on the item and the purpose, never on the model: before and after are paired.
+        The noise depends on the item and the purpose, never on the model: before and after are paired. ``captions``
+        says what y encodes where it was typed; only a conditioning listens to it.
         """
         seeds = [(*purpose, trial.item.id, s) for trial in trials for s in range(images)]
-        x_T = noise(self.model.latent_shape, seeds, self.seed)
-        pictures = self.model.generate(
-            x_T,
-            y.repeat_interleave(images, dim=0),
-            steps=self.sampler.steps,
-            g=self.sampler.guidance,
-            group=rows(trials, images),
-        )
-        return pictures.unflatten(0, (len(trials), images))
+        return self.pictures(seeds, y, captions=captions, group=rows(trials, images))
+
+    def pictures(
+        self,
+        seeds: list[tuple[str | int, ...]],
+        y: Tensor,
+        *,
+        captions: list[str] | None = None,
+        group: Tensor | None = None,
+    ) -> Tensor:
+        """N×S×3×H×W from the noises named (N·S) and y (N×L×D), through the conditioning if there is one.
+
+        ``captions`` N: what y encodes; ``group`` N·S: whose masks every row meets.
+        """
+        S = len(seeds) // len(y)
+        x_T, steps, g = noise(self.model.latent_shape, seeds, self.seed), self.sampler.steps, self.sampler.guidance
+        if self.conditioning is None:
+            drawn = self.model.generate(x_T, y.repeat_interleave(S, dim=0), steps=steps, g=g, group=group)
+        else:
+            own = [generator_for(self.seed, "conditioning", *seed) for seed in seeds]
+            x_T = x_T.unflatten(0, (len(y), S))
+            drawn = generate(self.model, self.conditioning, x_T, y, captions=captions, generators=own, steps=steps, g=g)
+        return drawn.unflatten(0, (len(y), S))
+
+    @contextmanager
+    def under(self, edit: Edit | Conditioning | None) -> Iterator["Setting"]:
+        """The surroundings on the mitigated model: its weights edited, or something in front of it."""
+        if isinstance(edit, Conditioning):
+            with standing(self.model, edit):
+                yield replace(self, conditioning=edit)
+        else:
+            with self.model.edited(edit):
+                yield self
+
+    def realized(self, y: Tensor, generators: list[torch.Generator], S: int) -> Hear:
+        """What the denoiser hears of S rows of every embedding in y (N×L×D) during one step of a search."""
+        return realized(self.model, self.conditioning, y, generators, S)
 
     def latents(self, trials: list[Trial]) -> Tensor:
         """x_0 of every trial's image, N×C×H×W."""

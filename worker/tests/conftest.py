@@ -9,7 +9,8 @@ import torch
 
 from worker.engine.images import read
 from worker.engine.items import Item
-from worker.engine.model import DiffusionModel
+from worker.engine.model import MOST_PICTURES, MOST_ROWS, DiffusionModel
+from worker.engine.parts import Parts
 from worker.engine.scorers.sscd import Descriptor, open_descriptor
 from worker.engine.setting import Effort, Sampler, Setting
 from worker.tests import tiny
@@ -44,9 +45,11 @@ def loaded(demo: Path) -> Iterator[DiffusionModel]:
 
 @pytest.fixture
 def model(loaded: DiffusionModel) -> Iterator[DiffusionModel]:
-    """The tiny model without a watch."""
+    """The tiny model without a watch, and with all the memory it may want."""
     yield loaded
-    loaded.on_forward = None
+    loaded.on_forward = loaded.admit = None
+    loaded.parts, loaded.parts_with_gradient = Parts(MOST_ROWS), Parts(MOST_ROWS)
+    loaded.pictures = Parts(MOST_PICTURES)
 
 
 @pytest.fixture(scope="session")

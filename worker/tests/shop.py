@@ -72,8 +72,10 @@ class Shop:
         return taken
 
     def ring(self, message: Message) -> None:
-        """Have one unit answered."""
-        tasks.answer(tasks.Doorbell(message.tenant, message.audit_id, message.unit_id, message.attempt))
+        """Have this very unit performed, if it is there to be taken."""
+        ticket = self._claim(message, self.workshop.settings.lease_seconds, self.workshop.settings.hard_seconds)
+        if ticket is not None:
+            tasks.perform(self.workshop, ticket)
 
     def work(self) -> None:
         """Answer doorbells until none rings."""
@@ -115,8 +117,13 @@ class Shop:
 
     def claim(self, message: Message, *, lease: float = 60, hard: float = 600) -> units.Ticket:
         """The lease on one unit."""
+        ticket = self._claim(message, lease, hard)
+        assert ticket is not None
+        return ticket
+
+    def _claim(self, message: Message, lease: float, hard: float) -> units.Ticket | None:
         with self.workshop.ledger.writing() as connection:
-            ticket = units.claim(
+            return units.claim(
                 connection,
                 TENANT,
                 message.unit_id,
@@ -125,5 +132,3 @@ class Shop:
                 lease_seconds=lease,
                 hard_seconds=hard,
             )
-        assert ticket is not None
-        return ticket

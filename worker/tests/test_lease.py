@@ -1,5 +1,6 @@
 """Holding a unit, with real time and a real ledger."""
 
+import threading
 import time
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from ledger import units
 from ledger.units import Ticket
 from worker.engine.errors import Cancelled
-from worker.lease import Lease
+from worker.lease import Lease, TimedOut
 from worker.tests.shop import Shop
 
 SETS = {"target_set": "tiny:targets"}
@@ -95,6 +96,61 @@ def test_a_lease_outlives_a_ledger_that_is_away_for_a_moment(shop: Shop) -> None
         assert not tick_until_stopped(lease, 2.5)
         assert lapsed(shop) == 0
     assert not lease.lost
+
+
+def test_work_that_takes_too_long_is_stopped(shop: Shop) -> None:
+    """Between two steps, once .2 s are over; the lease is still held, so that the failure can be written down."""
+    with Lease(shop.workshop.ledger, claimed(shop, lease=60), 60, soft_seconds=0.2) as lease:
+        lease.tick(1)
+        time.sleep(0.25)
+        with pytest.raises(TimedOut, match="not done after 0 s"):
+            lease.tick(1)
+    assert not lease.lost
+
+
+def unit_of(shop: Shop, ticket: Ticket) -> tuple[str, int]:
+    """State and attempts of a unit."""
+    with shop.workshop.ledger.reading() as connection:
+        row = connection.exec_driver_sql(f"SELECT state, attempt FROM units WHERE id = '{ticket.unit_id}'").one()
+    return row.state, row.attempt
+
+
+def test_a_worker_that_leaves_gives_the_unit_back_without_a_step(shop: Shop) -> None:
+    """No step is taken at all: within a second the unit is queued, its attempt not counted, and the work is stopped."""
+    ticket, leaving = claimed(shop, lease=60), threading.Event()
+    with Lease(shop.workshop.ledger, ticket, 60, leaving=leaving.is_set) as lease:
+        leaving.set()
+        time.sleep(1)
+        assert unit_of(shop, ticket) == ("queued", 0)
+        with pytest.raises(Cancelled):
+            lease.tick(1)
+    assert (lease.returned, lease.lost) == (True, False)
+
+
+def test_what_has_passed_to_somebody_else_cannot_be_given_back(shop: Shop) -> None:
+    """The lease lapsed and the unit is another worker's: it stays so."""
+    ticket = claimed(shop, lease=-1)
+    lapsed(shop)
+    [message] = shop.messages()
+    second = shop.claim(message)
+    with Lease(shop.workshop.ledger, ticket, 60, leaving=lambda: True) as lease:
+        assert tick_until_stopped(lease)
+    assert (lease.returned, lease.lost) == (False, True)
+    assert (second.attempt, unit_of(shop, ticket)) == (2, ("leased", 2))
+
+
+def test_whoever_watches_the_worker_hears_of_every_advance(shop: Shop) -> None:
+    """While the work advances it is said again and again, even when the ledger is away; while it does not, never."""
+    said: list[float] = []
+    with Lease(
+        shop.workshop.ledger, claimed(shop, lease=1), 1, advanced=lambda: said.append(time.monotonic())
+    ) as lease:
+        tick_until_stopped(lease, 1)
+        advanced = len(said)
+        time.sleep(1)
+    assert advanced >= 2
+    assert len(said) <= advanced + 1
+    assert lease.forwards > 0
 
 
 def test_an_exception_ends_the_thread(shop: Shop) -> None:

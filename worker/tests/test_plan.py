@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, NoMitigationParams, Params, WandaParams
+from palimpsest.contract.methods import (
+    AdversarialEmbeddingParams,
+    NemoParams,
+    NoMitigationParams,
+    Params,
+    ParaphraseParams,
+    WandaParams,
+)
 from palimpsest.contract.request import AuditRequest
 from worker.engine import audit
 from worker.engine.items import Item
@@ -19,7 +26,7 @@ from worker.tests.shop import Shop
 
 def named(role: Any, count: int) -> list[ItemSpec]:
     """So many items of a role."""
-    return [ItemSpec(id=f"{role}-{n}", role=role, prompt="a fox", set_id="s", sha256=None) for n in range(count)]
+    return [ItemSpec(id=f"{role}-{n}", role=role, prompt="a fox", set_id="s", sha256=["a" * 64]) for n in range(count)]
 
 
 def sizes(targets: int, controls: int, most: int = 16) -> list[tuple[int, int]]:
@@ -112,7 +119,13 @@ def test_items_of_a_set_are_named_by_it(shop: Shop) -> None:
     """In the set's order, with their captions."""
     registration = shop.workshop.registration("tiny")
     assert specs(registration, SETS, "target") == [
-        ItemSpec(id=id, role="target", prompt=prompt, set_id="tiny:targets", sha256=None)
+        ItemSpec(
+            id=id,
+            role="target",
+            prompt=prompt,
+            set_id="tiny:targets",
+            sha256=[registration.row("tiny:targets", id).sha256],
+        )
         for id, prompt in tiny.TARGETS.items()
     ]
     assert [spec.id for spec in specs(registration, SETS, "control")] == list(tiny.CONTROLS)
@@ -124,14 +137,18 @@ def test_listed_items_are_named_by_their_image(shop: Shop) -> None:
     stored = {
         "targets": [
             {"id": None, "prompt": "a fox", "images": [{"media_type": "image/png", "sha256": "a" * 64}]},
-            {"id": "kite", "prompt": None, "images": [{"media_type": "image/png", "sha256": "b" * 64}]},
+            {
+                "id": "kite",
+                "prompt": None,
+                "images": [{"media_type": "image/png", "sha256": digest * 64} for digest in "bc"],
+            },
         ],
         "controls": None,
     }
     said = specs(shop.workshop.registration("tiny"), stored, "target")
     assert [(spec.id, spec.prompt, spec.set_id, spec.sha256) for spec in said] == [
-        ("target-1", "a fox", None, "a" * 64),
-        ("kite", None, None, "b" * 64),
+        ("target-1", "a fox", None, ["a" * 64]),
+        ("kite", None, None, ["b" * 64, "c" * 64]),
     ]
     assert specs(shop.workshop.registration("tiny"), stored, "control") == []
 
@@ -196,6 +213,7 @@ def test_the_work_ahead_is_the_work_that_is_done(setting: Setting, targets: list
     probes: list[Params] = [
         AdversarialEmbeddingParams(steps=2, batch_size=3, starts=["prompt"], early_stop=False),
         AdversarialEmbeddingParams(id="more", steps=1, batch_size=1, starts=["gaussian"], early_stop=False),
+        ParaphraseParams(rounds=2, queries=2, early_stop=False),
     ]
     batch = Batch(targets=named("target", 3), controls=named("control", 3))
     seen: list[int] = []

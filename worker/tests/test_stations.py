@@ -107,14 +107,14 @@ def test_every_answer_is_complete(done: Done) -> None:
 
 
 def test_controls_have_the_targets_budget(done: Done) -> None:
-    """Joint and unmitigated: 2 controls. Per target: 3, one of the 2 beside two targets."""
+    """2 controls; per target one of them stands beside two targets, and counts once."""
     rates = {
         (row.mitigation, probe): rate.n
         for row in done.report.summary.mitigations
         for probe, rate in row.replication_rate.control.items()
     }
     for probe in ("prompt", "adversarial_embedding"):
-        assert [rates[name, probe] for name in ("none", "nemo", "wanda", "wanda-joint")] == [2, 3, 3, 2]
+        assert [rates[name, probe] for name in ("none", "nemo", "wanda", "wanda-joint")] == [2, 2, 2, 2]
 
 
 def test_all_evidence_named_in_the_report_is_kept(done: Done) -> None:
@@ -304,3 +304,26 @@ def surroundings(shop: Shop, demo: Path) -> tuple[Any, list[Any]]:
         for id, prompt in tiny.TARGETS.items()
     ]
     return setting, items
+
+
+def test_a_mitigation_at_the_input_is_probed_in_the_loop_and_bypassed(shop: Shop) -> None:
+    """Kept as JSON; every target has both probes in the loop, and what the baseline saw as the bypassed ones."""
+    noise = {"kind": "token_noise", "repeats": 2}
+    audit_id = shop.submit({**SMALL, "mitigations": [noise]})
+    shop.work()
+    report = shop.report(audit_id)
+    [made] = shop.results(audit_id, "mitigate:token_noise")
+    assert made.result is not None
+    assert shop.workshop.evidence.get(TENANT, made.result["edit"]).startswith(b'{"kind": "token_noise"')
+    for verdict in report.verdicts:
+        bypassed = {probe for probe in verdict.adversarial if probe.endswith(":bypassed")}
+        assert bypassed == {"prompt:bypassed", "adversarial_embedding:bypassed"}
+        assert verdict.adversarial["prompt:bypassed"] == verdict.before.prompt
+        search = "adversarial_embedding"
+        assert verdict.adversarial[f"{search}:bypassed"] == verdict.before.adversarial[search]
+        assert verdict.adversarial[search].loss != verdict.before.adversarial[search].loss
+        assert not any("missing" in reason for reason in verdict.reasons)
+    [row] = report.summary.mitigations
+    assert (row.scope, row.switched_off) == ("joint", None)
+    assert row.drift is not None
+    assert set(row.replication_rate.control) == {"prompt", search, "prompt:bypassed", f"{search}:bypassed"}

@@ -60,19 +60,6 @@ def test_one_unit_is_one_line_in_the_log(shop: Shop) -> None:
     assert line["seconds"] >= 0
 
 
-def test_a_doorbell_for_what_is_not_there_to_take_is_ignored(shop: Shop) -> None:
-    """A unit that somebody holds, one that is done, and one that never was: nothing happens, nothing is logged."""
-    audit_id = shop.submit(REQUEST)
-    [message] = shop.messages()
-    held = shop.claim(message)
-    with capture_logs() as lines:
-        shop.ring(message)
-        tasks.answer(tasks.Doorbell(TENANT, audit_id, "unit_unknown", 1))
-        tasks.perform(shop.workshop, held)
-        shop.ring(message)
-    assert [line["ended"] for line in lines] == ["done"]
-
-
 def test_a_late_worker_can_write_nothing(shop: Shop) -> None:
     """Its lease has passed on: its result is lost, the second worker's counts."""
     shop.submit(REQUEST)
@@ -127,7 +114,7 @@ def test_a_model_that_has_changed_is_not_audited(demo: Path, tmp_path: Path) -> 
     audit_id, messages = planned(shop, REQUEST)
     config = folder / "model" / "scheduler" / "scheduler_config.json"
     config.write_text(config.read_text().replace("0.012", "0.013"))
-    shop.workshop.loaded = None
+    shop.workshop.models.clear()
     for message in messages:
         shop.ring(message)
     shop.work()
@@ -141,13 +128,15 @@ def test_a_bug_in_one_unit_is_tried_again_and_then_reported(demo: Path, tmp_path
     """A set's picture is gone, which nothing expects: three attempts, INTERNAL_ERROR, and the audit goes on."""
     folder = tmp_path / "tiny"
     shutil.copytree(demo, folder)
-    (folder / "targets" / "kite.png").unlink()
     shop = Shop.open(folder, tmp_path / "home")
-    audit_id = shop.submit({"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    audit_id, messages = planned(shop, {"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    (folder / "targets" / "kite.png").unlink()
     with capture_logs() as lines:
+        for message in messages:
+            shop.ring(message)
         shop.work()
     ended = [line["ended"] for line in lines if line["event"] == "unit"]
-    assert ended == ["done", "INTERNAL_ERROR", "INTERNAL_ERROR", "INTERNAL_ERROR", "done"]
+    assert ended == ["INTERNAL_ERROR", "INTERNAL_ERROR", "INTERNAL_ERROR", "done"]
     assert all("FileNotFoundError" in line["traceback"] for line in lines if line["event"] == "unit.crashed")
     assert shop.history(audit_id).count("unit.retried") == 2
     assert [v.reasons for v in shop.report(audit_id).verdicts] == [["missing: before: INTERNAL_ERROR"]] * 3
@@ -209,22 +198,30 @@ def test_what_a_unit_released_is_announced_at_once(shop: Shop) -> None:
     [message] = shop.messages()
     shop.ring(message)
     rung: list[Message] = []
-    tasks.announce(rung.append)
-    tasks.announce(rung.append)
+    tasks.tell(shop.workshop, rung.append)
+    tasks.tell(shop.workshop, rung.append)
     assert len(rung) == len({message.unit_id for message in rung}) == 2
+    assert {message.family for message in rung} == {"sd1"}
     assert shop.messages() == []
 
 
+def refuse(message: Message) -> None:
+    """A broker that is away."""
+    disconnected()
+
+
+def disconnected() -> None:
+    """Nothing gets through."""
+    raise ConnectionError
+
+
 def test_a_broker_that_is_away_is_the_sweepers_business(shop: Shop) -> None:
-    """One warning; the message is neither lost nor announced."""
+    """One warning; the message is neither lost nor announced. A bell that cannot be rung on is one, too."""
     shop.submit(REQUEST)
-
-    def refuse(message: Message) -> None:
-        raise ConnectionError
-
     with capture_logs() as lines:
-        tasks.announce(refuse)
-    assert [(line["event"], line["cause"]) for line in lines] == [("left to the sweeper", "ConnectionError")]
+        tasks.tell(shop.workshop, refuse)
+        tasks.answer(disconnected, refuse, lambda: True)
+    assert [(line["event"], line["cause"]) for line in lines] == [("left to the sweeper", "ConnectionError")] * 2
     with shop.workshop.ledger.writing() as connection:
         assert outbox.claim(connection, 10, 30) == []
     with shop.workshop.ledger.reading() as connection:

@@ -1,13 +1,14 @@
 """What may be asked, and what is refused."""
 
 import base64
+import binascii
 import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from palimpsest.contract.request import MOST_TARGETS, AuditRequest, InlineImage
+from palimpsest.contract.request import MOST_TARGETS, PIECE, AuditRequest, InlineImage, pieces
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 ASKED: dict[str, Any] = {
@@ -118,6 +119,16 @@ def test_text_that_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         InlineImage(media_type="image/png", base64=text)
     assert places(refused.value) == [("base64",)]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, PIECE * 3 // 4 - 1, PIECE * 3 // 4, PIECE * 3 // 4 + 1, PIECE * 2])
+def test_base64_is_read_in_pieces(length: int) -> None:
+    """Whatever the length, what is encoded comes back; padding within is refused, at the seam of two pieces as well."""
+    content = bytes(n % 251 for n in range(length))
+    assert b"".join(pieces(base64.b64encode(content).decode())) == content
+    for text in ("QQ==" + "QUJD", "A" * (PIECE - 4) + "QQ==" + "QUJD", "A" * (PIECE + 1)):
+        with pytest.raises(binascii.Error):
+            list(pieces(text))
 
 
 def test_base64_gives_the_bytes_back() -> None:

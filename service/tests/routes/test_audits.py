@@ -1,8 +1,13 @@
 """Submitting, polling, listing and cancelling, over HTTP."""
 
 import hashlib
+import json
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+from sqlalchemy import event
 
 from ledger import units
 from ledger.stages import StagePlan, UnitPlan
@@ -33,7 +38,7 @@ def test_the_record_holds_digests_in_place_of_images(bench: Bench, asked: Asked,
         recorded = connection.exec_driver_sql("SELECT request FROM audits").scalar_one()
     digest = hashlib.sha256(picture()).hexdigest()
     assert "base64" not in recorded
-    assert f'"images": [{{"media_type": "image/png", "sha256": "{digest}"}}]' in recorded
+    assert json.loads(recorded)["targets"][0]["images"] == [{"media_type": "image/png", "sha256": digest}]
     assert bench.evidence.get("local", digest) == picture()
 
 
@@ -121,6 +126,62 @@ def test_an_unchanged_audit_costs_no_body(bench: Bench, asked: Asked) -> None:
     assert bench.client.get(address, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
+def test_an_unchanged_audit_costs_one_read(bench: Bench, asked: Asked) -> None:
+    """A poll with the current ETag asks the database one thing, by primary key; so does a repeated one without."""
+    address = f"/v1/audits/{bench.submitted(asked())}"
+    tag = bench.client.get(address).headers["ETag"]
+    seen: list[str] = []
+
+    def note(*context: object) -> None:
+        seen.extend(statement for statement in [str(context[2])] if "SELECT" in statement)
+
+    event.listen(bench.ledger.engine, "before_cursor_execute", note)
+    for headers in ({"If-None-Match": tag}, {}):
+        bench.client.get(address, headers=headers)
+    assert len(seen) == 2
+    assert all("units" not in statement and "request" not in statement for statement in seen)
+
+
+def test_a_poll_can_wait_for_news(bench: Bench, asked: Asked) -> None:
+    """With the current ETag it is held back until the revision changes; the answer is 200 and says that it was held."""
+    address = f"/v1/audits/{bench.submitted(asked())}"
+    tag = bench.client.get(address).headers["ETag"]
+    later = threading.Timer(0.5, lambda: bench.plan(StagePlan("report", [UnitPlan("report", {})], after=["plan"])))
+    later.start()
+    began = time.monotonic()
+    answer = bench.client.get(address, headers={"If-None-Match": tag, "Prefer": "wait=20"})
+    later.join()
+    assert 0.4 < time.monotonic() - began < 15
+    assert (answer.status_code, answer.json()["state"]) == (200, "running")
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert answer.headers["ETag"] != tag
+
+
+def test_a_poll_waits_no_longer_than_it_would(bench: Bench, asked: Asked) -> None:
+    """Without news it is 304 when the time is over, or 200 to who had no ETag."""
+    address = f"/v1/audits/{bench.submitted(asked())}"
+    tag = bench.client.get(address).headers["ETag"]
+    for headers, status in (({"If-None-Match": tag}, 304), ({}, 200)):
+        began = time.monotonic()
+        answer = bench.client.get(address, headers={**headers, "Prefer": "wait=1"})
+        assert time.monotonic() - began >= 1
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (status, "wait=1")
+
+
+def test_a_poll_does_not_wait_for_what_it_does_not_know(bench: Bench, asked: Asked) -> None:
+    """An old ETag, and any poll of an audit that has ended, are answered at once, and nothing says they were held."""
+    audit = bench.submitted(asked())
+    address = f"/v1/audits/{audit}"
+    old = bench.client.get(address).headers["ETag"]
+    bench.conclude(b"{}")
+    current = bench.client.get(address).headers["ETag"]
+    began = time.monotonic()
+    for tag, status in ((old, 200), (current, 304)):
+        answer = bench.client.get(address, headers={"If-None-Match": tag, "Prefer": "wait=30"})
+        assert (answer.status_code, answer.headers.get("Preference-Applied")) == (status, None)
+    assert time.monotonic() - began < 10
+
+
 def test_progress_counts_the_work_not_the_planning(bench: Bench, asked: Asked) -> None:
     """After planning nothing is done; with one of two units done it is a half; at the end it is 1."""
     audit = bench.submitted(asked())
@@ -180,6 +241,49 @@ def test_a_listing_can_be_narrowed(bench: Bench, asked: Asked) -> None:
     assert (elsewhere.status_code, elsewhere.json()["errors"][0]["field"]) == (422, "cursor")
 
 
+def test_a_listing_can_be_of_labels(bench: Bench, asked: Asked) -> None:
+    """Each audit bears all that are asked for; a cursor is good for the same labels in whatever order."""
+    for seed, labels in enumerate(({"a": "1", "b": "x:y"}, {"a": "1"}, {"a": "1", "b": "x:y"}, {"a": "2"})):
+        bench.submitted(asked(seed=seed, labels=labels), key=f"key-0000-0000-000{seed}")
+
+    def page(*labels: str, **more: Any) -> Any:
+        return bench.client.get("/v1/audits", params={"label": list(labels), **more}).json()
+
+    assert [told["labels"] for told in page("b:x:y", "a:1")["data"]] == [{"a": "1", "b": "x:y"}] * 2
+    assert len(page("a:1")["data"]) == 3
+    assert page("a:1", "a:2")["data"] == []
+    first = page("b:x:y", "a:1", limit=1)
+    assert len(page("a:1", "b:x:y", cursor=first["next_cursor"])["data"]) == 1
+    assert page("a:1", cursor=first["next_cursor"])["code"] == "MALFORMED_REQUEST"
+
+
+def test_a_submission_can_be_only_checked(bench: Bench, asked: Asked) -> None:
+    """200 and what would be audited; nothing is recorded, kept or announced, and the key is not used up."""
+    answer = bench.post(asked(control_set="bundled:controls"), query="?validate_only=true")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "model": "bundled",
+        "model_digest": "d" * 64,
+        "engine": "engine-1",
+        "targets": 1,
+        "controls": 8,
+    }
+    assert (bench.count(), bench.count("outbox"), bench.count("idempotency")) == (0, 0, 0)
+    assert (bench.dispatch.published, bench.evidence.root.exists()) == ([], False)
+    assert bench.post(asked(seed=1)).status_code == 202
+
+
+def test_what_would_be_refused_is_refused_when_only_checked(bench: Bench, asked: Asked) -> None:
+    """A wrong field, an unknown model, a broken picture, no key: as a submission would be."""
+    broken = [{"prompt": "x", "images": [{"media_type": "image/png", "base64": "QUJD"}]}]
+    for changes in ({"sede": 1}, {"model": "unknown"}, {"targets": broken}):
+        checked, submitted = (bench.post(asked(**changes), query=query) for query in ("?validate_only=true", ""))
+        assert (checked.status_code, checked.json()["code"]) == (submitted.status_code, submitted.json()["code"])
+        assert checked.json()["errors"] == submitted.json()["errors"]
+    without = bench.client.post("/v1/audits?validate_only=true", json=asked())
+    assert without.json()["code"] == "IDEMPOTENCY_KEY_MISSING"
+
+
 def test_a_listing_has_bounds(bench: Bench) -> None:
     """Limits out of bounds, unknown states and foreign cursors are refused by name."""
     for query, field in (
@@ -190,6 +294,9 @@ def test_a_listing_has_bounds(bench: Bench) -> None:
         ({"cursor": "WzEsIDJd"}, "cursor"),
         ({"cursor": "é"}, "cursor"),
         ({"model": "\0"}, "model"),
+        ({"label": "a"}, "label.0"),
+        ({"label": ":x"}, "label.0"),
+        ({"label": "a:" + "x" * 257}, "label.0"),
     ):
         answer = bench.client.get("/v1/audits", params=query)
         told = (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["field"])

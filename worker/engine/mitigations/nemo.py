@@ -71,7 +71,11 @@ def apply(setting: Setting, targets: list[Item], params: NemoParams) -> Mitigate
 
 def activations(setting: Setting, prompts: list[str]) -> Masks:
     """a_n(y) of every layer, N×O. Depends on the text alone: no pass through the denoiser is needed."""
-    y = setting.model.encode_prompts(prompts)
+    return activations_of(setting, setting.model.encode_prompts(prompts))
+
+
+def activations_of(setting: Setting, y: Tensor) -> Masks:
+    """a_n(y) of every layer, N×O, for any embeddings, a prompt's or a trigger's."""
     return {path: (y @ layer.weight.T).abs().mean(dim=1) for path, layer in setting.model.value_layers().items()}
 
 
@@ -110,18 +114,23 @@ def similarity(setting: Setting, delta: Tensor, other: Tensor) -> Tensor:
 
 
 def localize(setting: Setting, targets: list[Item], hold_out: HoldOut, params: NemoParams) -> dict[str, Masks]:
-    """The neurons of every target that has a memorized seed, all searches advancing together."""
+    """The neurons of every target that has a memorized seed."""
     y = setting.model.encode_prompts([target.prompt or "" for target in targets])
-    a = activations(setting, [target.prompt or "" for target in targets])
+    return {targets[i].id: masks for i, masks in neurons_of(setting, y, hold_out, params).items()}
+
+
+def neurons_of(setting: Setting, y: Tensor, hold_out: HoldOut, params: NemoParams) -> dict[int, Masks]:
+    """The neurons of every embedding in y (N×L×D) that has a memorized seed, all searches advancing together."""
+    a = activations_of(setting, y)
     unblocked = noise_differences(setting, y, params.seeds)
     searches: dict[int, Search] = {}
     kept: dict[int, Tensor] = {}
-    for i in range(len(targets)):
+    for i in range(len(y)):
         memorized = memorized_seeds(setting, unblocked[i], hold_out.tau_mem)
         if bool(memorized.any()):
             kept[i] = memorized
             searches[i] = select({path: rows[i] for path, rows in a.items()}, hold_out, params)
-    found: dict[str, Masks] = {}
+    found: dict[int, Masks] = {}
     asked = {i: next(search) for i, search in searches.items()}
     while asked:
         answers = blocked_similarity(setting, asked, y, unblocked, kept)
@@ -129,7 +138,7 @@ def localize(setting: Setting, targets: list[Item], hold_out: HoldOut, params: N
             try:
                 asked[i] = searches[i].send(s)
             except StopIteration as finished:
-                found[targets[i].id] = finished.value
+                found[i] = finished.value
                 del asked[i]
     return found
 

@@ -48,12 +48,17 @@ def apply(setting: Setting, targets: list[Item], params: WandaParams) -> Mitigat
 
 def column_norms(setting: Setting, prompts: list[str], timesteps: int) -> Norms:
     """A for each of the first ``timesteps`` steps and each layer: N×I. Every prompt starts from the same noise."""
-    model, N = setting.model, len(prompts)
-    squares: list[dict[str, list[Tensor]]] = []
+    return column_norms_of(setting, setting.model.encode_prompts(prompts), timesteps)
+
+
+def column_norms_of(setting: Setting, y: Tensor, timesteps: int) -> Norms:
+    """A for any embeddings y (N×L×D), a prompt's or a trigger's."""
+    model, N = setting.model, len(y)
+    squares: list[dict[str, dict[int, Tensor]]] = []
 
     def read(path: str, h: Tensor) -> None:
         rows = h / h.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-        squares[-1].setdefault(path, []).append(rows.pow(2).sum(dim=1))
+        squares[-1].setdefault(path, {})[model.rows.start] = rows.pow(2).sum(dim=1)
 
     def eps_theta(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         squares.append({})
@@ -64,14 +69,16 @@ def column_norms(setting: Setting, prompts: list[str], timesteps: int) -> Norms:
         sample(
             eps_theta,
             x_T,
-            model.encode_prompts(prompts),
+            y,
             model.encode_prompts([""]),
             steps=setting.sampler.steps,
             g=setting.sampler.guidance,
             alpha_bar=model.alpha_bar,
             first=min(timesteps, setting.sampler.steps),
         )
-    return [{path: _both_halves(torch.cat(parts)).sqrt() for path, parts in step.items()} for step in squares]
+    return [
+        {path: _both_halves(torch.cat(list(parts.values()))).sqrt() for path, parts in step.items()} for step in squares
+    ]
 
 
 def _both_halves(columns: Tensor) -> Tensor:

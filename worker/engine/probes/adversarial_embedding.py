@@ -8,6 +8,7 @@ Kowalczuk et al., Finding DoRI (arXiv 2507.16880). Threat model: white-box acces
 Many images and starts are searched in one batch: the loss is a sum over rows, so that no row's gradient meets
 another's, and every row draws from a generator of its own. Restarts compete on noise kept apart. At fixed looks a
 row is sampled; a hit that full sampling on unused seeds confirms ends that row's search, for controls as for targets.
+A search that leaves the finite numbers ends and its rivals go on; a trial without any other search has no answer.
 
 Shapes: R searches (trial × start × restart), B noise pairs, x_0 R×C×H×W, y R×L×D.
 """
@@ -20,7 +21,6 @@ from torch import Tensor
 
 from palimpsest.contract.methods import AdversarialEmbeddingParams
 from worker.engine.diffusion import denoising_loss
-from worker.engine.errors import SearchDiverged
 from worker.engine.items import Answer, Trial
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting, rows
@@ -37,30 +37,30 @@ class Walk:
     y: Tensor
     generator: torch.Generator
     loss: list[float] = field(default_factory=list)
+    diverged: bool = False
 
 
-def run(setting: Setting, trials: list[Trial], params: AdversarialEmbeddingParams) -> list[Answer]:
-    """Search for every trial, stop those that are confirmed, sample the rest."""
+def run(setting: Setting, trials: list[Trial], params: AdversarialEmbeddingParams) -> list[Answer | None]:
+    """Search for every trial, stop those that are confirmed, sample the rest; None where every search diverged."""
     x_0 = setting.latents(trials)
     walks = begin(setting, trials, params)
     optimizer = torch.optim.Adam([walk.y for walk in walks], lr=params.learning_rate)
     answers: dict[int, Answer] = {}
     step = 0
     for look in [*(look for look in setting.effort.looks if look < params.steps), params.steps]:
-        while step < look:
-            open_walks = [walk for walk in walks if walk.trial not in answers]
-            descend(setting, optimizer, open_walks, x_0, trials, params)
+        while step < look and (going := still_open(walks, answers)):
+            descend(setting, optimizer, going, x_0, trials, params)
             step += 1
-        best = choose(setting, [w for w in walks if w.trial not in answers], x_0, trials)
+        best = choose(setting, still_open(walks, answers), x_0, trials)
         if look < params.steps and params.early_stop:
             answers |= confirm(setting, best, trials, look)
-        if len(answers) == len(trials):
-            break
-    rest = [walk for walk in best if walk.trial not in answers]
-    answers |= {
-        walk.trial: answer for walk, answer in zip(rest, finals(setting, rest, trials, params.steps), strict=True)
-    }
-    return [answers[i] for i in range(len(trials))]
+    answers |= finals(setting, [walk for walk in best if walk.trial not in answers], trials, params.steps)
+    return [answers.get(i) for i in range(len(trials))]
+
+
+def still_open(walks: list[Walk], answers: dict[int, Answer]) -> list[Walk]:
+    """The searches that go on."""
+    return [walk for walk in walks if walk.trial not in answers and not walk.diverged]
 
 
 def begin(setting: Setting, trials: list[Trial], params: AdversarialEmbeddingParams) -> list[Walk]:
@@ -96,48 +96,48 @@ def descend(
     trials: list[Trial],
     params: AdversarialEmbeddingParams,
 ) -> None:
-    """One Adam step of every open walk, in one batch of R·B rows."""
+    """One Adam step of every open walk, in one batch of R·B rows, or in parts of it that fit into memory."""
     B, T = params.batch_size, len(setting.model.alpha_bar)
     t = torch.cat([torch.randint(T, (B,), generator=walk.generator) for walk in walks])
     eps = torch.cat([torch.randn((B, *x_0.shape[1:]), generator=walk.generator) for walk in walks])
-    y = torch.stack([walk.y for walk in walks])
-    losses = _losses(setting, walks, x_0, y, t, eps, trials, B)
-    gradients = torch.autograd.grad(losses.sum(), [walk.y for walk in walks])
+    which = torch.tensor([walk.trial for walk in walks]).repeat_interleave(B)
+    now = torch.stack([walk.y.detach() for walk in walks])
+    hear = setting.realized(now, [walk.generator for walk in walks], B)
+    gradients = torch.zeros(len(walks), *walks[0].y.shape)
+
+    def pass_through(part: slice) -> Tensor:
+        """The losses of these rows; what they add to ∇_y Σ loss / B is added to the gradients of their walks."""
+        first, last = part.start // B, (part.stop - 1) // B + 1
+        y = now[first:last].clone().requires_grad_()
+        of_rows = y.repeat_interleave(B, dim=0)[part.start - first * B : part.stop - first * B]
+        losses = _losses(setting, trials, which[part], x_0, hear(of_rows, part), t[part], eps[part])
+        (gradient,) = torch.autograd.grad(losses.sum() / B, [y])
+        gradients[first:last] += gradient
+        return losses.detach()
+
+    losses = torch.cat(setting.model.parts_with_gradient.of(len(t), pass_through)).view(len(walks), B).mean(dim=1)
     optimizer.zero_grad()
     for walk, gradient, loss in zip(walks, gradients, losses.tolist(), strict=True):
-        walk.y.grad = gradient
-        walk.loss.append(round(loss, 5))
-        if not math.isfinite(loss):
-            raise SearchDiverged(f"the search for {trials[walk.trial].item.id} left the finite numbers")
+        if math.isfinite(loss):
+            walk.y.grad = gradient
+            walk.loss.append(round(loss, 5))
+        else:
+            walk.diverged = True
     optimizer.step()
+    for walk in walks:
+        walk.diverged = walk.diverged or not bool(walk.y.isfinite().all())
 
 
 def _losses(
-    setting: Setting,
-    walks: list[Walk],
-    x_0: Tensor,
-    y: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    trials: list[Trial],
-    pairs: int,
+    setting: Setting, trials: list[Trial], which: Tensor, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor
 ) -> Tensor:
-    """The mean denoising loss of every walk over its own ``pairs`` rows."""
-    which = torch.tensor([walk.trial for walk in walks])
-    group = rows([trials[walk.trial] for walk in walks], pairs)
+    """The denoising loss of every row, N, for the image and on the model of trial ``which[n]``."""
+    groups = rows(trials, 1)
 
     def eps_theta(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        return setting.model.eps(x_t, t, y, group)
+        return setting.model.eps(x_t, t, y, None if groups is None else groups[which])
 
-    losses = denoising_loss(
-        eps_theta,
-        x_0[which].repeat_interleave(pairs, dim=0),
-        y.repeat_interleave(pairs, dim=0),
-        t,
-        eps,
-        setting.model.alpha_bar,
-    )
-    return losses.view(len(walks), pairs).mean(dim=1)
+    return denoising_loss(eps_theta, x_0[which], y, t, eps, setting.model.alpha_bar)
 
 
 @torch.no_grad()
@@ -152,8 +152,11 @@ def choose(setting: Setting, walks: list[Walk], x_0: Tensor, trials: list[Trial]
     t = torch.cat([torch.randint(len(setting.model.alpha_bar), (SELECTION_PAIRS,), generator=g) for g in draws])
     eps = torch.cat([torch.randn((SELECTION_PAIRS, *x_0.shape[1:]), generator=g) for g in draws])
     y = torch.stack([walk.y for walk in walks])
-    losses = _losses(setting, walks, x_0, y, t, eps, trials, SELECTION_PAIRS).tolist()
-    ranked = dict(zip(map(id, walks), losses, strict=True))
+    hear = setting.realized(y, draws, SELECTION_PAIRS)
+    y = hear(y.repeat_interleave(SELECTION_PAIRS, dim=0), slice(0, len(t)))
+    which = torch.tensor([walk.trial for walk in walks]).repeat_interleave(SELECTION_PAIRS)
+    losses = _losses(setting, trials, which, x_0, y, t, eps).view(len(walks), SELECTION_PAIRS).mean(dim=1)
+    ranked = dict(zip(map(id, walks), losses.tolist(), strict=True))
     return [min(rivals, key=lambda walk: ranked[id(walk)]) for rivals in by_trial.values()]
 
 
@@ -169,13 +172,13 @@ def confirm(setting: Setting, best: list[Walk], trials: list[Trial], look: int) 
     }
 
 
-def finals(setting: Setting, walks: list[Walk], trials: list[Trial], steps: int) -> list[Answer]:
-    """Full sampling at the end of the budget, on the evaluation seeds."""
+def finals(setting: Setting, walks: list[Walk], trials: list[Trial], steps: int) -> dict[int, Answer]:
+    """Full sampling at the end of the budget, on the evaluation seeds, by trial."""
     drawn = _draw(setting, walks, trials, setting.effort.images, ("evaluate", "search"))
-    answers = []
+    answers = {}
     for walk, pictures in zip(walks, drawn, strict=True):
         hit = _replicates(setting, trials[walk.trial], pictures)
-        answers.append(_answer(walk, pictures, steps, first_step=steps if hit else None))
+        answers[walk.trial] = _answer(walk, pictures, steps, first_step=steps if hit else None)
     return answers
 
 

@@ -13,7 +13,8 @@ def run(setting: Setting, trials: list[Trial], params: PromptParams) -> list[Ans
     asked = [trial for trial in trials if trial.item.prompt is not None]
     if not asked:
         return [None] * len(trials)
-    y = setting.model.encode_prompts([trial.item.prompt or "" for trial in asked])
-    pictures = setting.draw(asked, y, images=setting.effort.images, purpose=("evaluate", "prompt"))
+    captions = [trial.item.prompt or "" for trial in asked]
+    y, images = setting.model.encode_prompts(captions), setting.effort.images
+    pictures = setting.draw(asked, y, images=images, purpose=("evaluate", "prompt"), captions=captions)
     answers = iter(pictures)
     return [None if trial.item.prompt is None else Answer(next(answers)) for trial in trials]

@@ -10,14 +10,19 @@ from safetensors.torch import load
 
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
+    AttentionRescalingParams,
     NoMitigationParams,
     Params,
+    PromptAdjustmentParams,
     PromptParams,
+    TokenNoiseParams,
     WandaParams,
 )
-from worker.engine import audit
+from worker.engine import audit, catalogue
+from worker.engine.conditioning import Conditioning
 from worker.engine.edits import JOINT, Edit
 from worker.engine.items import Item
+from worker.engine.records import ProbeRecord
 from worker.engine.setting import Setting
 from worker.tests import tiny
 
@@ -199,7 +204,7 @@ def test_joint_drift_uses_every_neutral_image(setting: Setting) -> None:
 def test_a_mitigations_record_says_what_is_off_and_what_it_cost(setting: Setting, targets: list[Item]) -> None:
     """Wanda over 1 step: targets and base cost 2 · 3 rows each, drift 2 steps of 2 rows for 1 + 3 pictures."""
     mitigated, record = audit.mitigate(setting, targets, WandaParams(sparsity=0.1, timesteps=1))
-    assert mitigated.edit is not None
+    assert isinstance(mitigated.edit, Edit)
     assert (record.mitigation, record.scope, record.what, record.size) == ("wanda", "per_target", "weights", 2304)
     assert record.off == {name: mitigated.edit.off(name) for name in tiny.TARGETS}
     assert set(record.drift) == set(tiny.TARGETS)
@@ -229,3 +234,79 @@ def test_the_whole_experiment_in_one_call(setting: Setting, targets: list[Item],
     assert first == second
     assert first[:2] == ([None, "wanda"], ["none", "wanda"])
     assert [content for content, _ in drawers[0].kept.values()] == [content for content, _ in drawers[1].kept.values()]
+
+
+IN_FRONT: list[Params] = [
+    PromptAdjustmentParams(target=0.2, iterations=2),
+    TokenNoiseParams(),
+    TokenNoiseParams(id="gaussian", noise="gaussian", strength=1),
+    AttentionRescalingParams(c1=2),
+]
+
+
+def scores_of(record: ProbeRecord) -> list[tuple[str, str, list[float], list[float]]]:
+    """Every item's answer to every probe, in numbers."""
+    return [(i.item_id, p, a.scores, a.loss) for i in record.items for p, a in i.probes.items() if a is not None]
+
+
+@pytest.mark.parametrize("params", IN_FRONT, ids=lambda params: params.name)
+def test_what_stands_in_front_is_in_every_probes_loop(
+    setting: Setting, targets: list[Item], controls: list[Item], params: Params
+) -> None:
+    """Prompt and search answer differently than without it, the search's loss too; again they answer the same."""
+    plain = audit.measure(setting, targets[:1], controls[:1], PROBES, Drawer().keep)
+    mitigated, record = audit.mitigate(setting, targets[:1], params)
+    assert isinstance(mitigated.edit, Conditioning)
+    once, again = (
+        audit.measure(setting, targets[:1], controls[:1], PROBES, Drawer().keep, params.name, mitigated.edit)
+        for _ in range(2)
+    )
+    assert scores_of(once) == scores_of(again)
+    for before, after in zip(scores_of(plain), scores_of(once), strict=True):
+        assert before[:2] == after[:2]
+        assert before[2] != after[2]
+        assert before[3] != after[3] or not before[3]
+    assert (record.what, record.scope, record.off, set(record.drift)) == ("inputs", "joint", {}, {JOINT})
+    assert sum(record.drift[JOINT]) > 1e-3
+
+
+@pytest.mark.parametrize("params", IN_FRONT, ids=lambda params: params.name)
+def test_bypassing_it_is_the_unmitigated_model(setting: Setting, targets: list[Item], params: Params) -> None:
+    """Not to run it, after others have run it: what the baseline measured, bit for bit."""
+    baseline = audit.measure(setting, targets[:1], [], PROBES, Drawer().keep)
+    mitigated, _ = audit.mitigate(setting, targets[:1], params)
+    with setting.under(mitigated.edit) as in_front:
+        in_front.model.encode_prompts(["a fox"])
+    bypassed = audit.measure(setting, targets[:1], [], PROBES, Drawer().keep)
+    assert scores_of(bypassed) == scores_of(baseline)
+
+
+@pytest.mark.parametrize("params", IN_FRONT, ids=lambda params: params.name)
+def test_what_was_kept_stands_in_front_as_before(setting: Setting, targets: list[Item], params: Params) -> None:
+    """Written down, read back, and measured with: the same answers."""
+    edit = audit.mitigate(setting, targets[:1], params)[0].edit
+    assert edit is not None
+    kept = catalogue.loads(edit.dumps())
+    first, second = (
+        audit.measure(setting, targets[:1], [], PROBES[:1], Drawer().keep, params.name, one) for one in (edit, kept)
+    )
+    assert scores_of(first) == scores_of(second)
+    assert kept.dumps() == edit.dumps()
+
+
+def test_an_edits_bytes_are_not_taken_for_a_conditioning() -> None:
+    """Read back as the edit they are."""
+    edit = Edit("neurons", {JOINT: {"layer": torch.tensor([True, False])}}, 2)
+    assert isinstance(catalogue.loads(edit.dumps()), Edit)
+
+
+def test_in_the_loop_too_a_trial_does_not_depend_on_its_batch(setting: Setting, targets: list[Item]) -> None:
+    """The first target alone, and among three, under noise on its tokens."""
+    edit = audit.mitigate(setting, targets, TokenNoiseParams())[0].edit
+    alone, among = (
+        audit.measure(setting, some, [], PROBES, Drawer().keep, "token_noise", edit) for some in (targets[:1], targets)
+    )
+    for one, other in zip(scores_of(alone), scores_of(among), strict=False):
+        assert one[:2] == other[:2]
+        assert one[2] == pytest.approx(other[2], abs=1e-3)
+        assert one[3] == pytest.approx(other[3], abs=1e-3)

@@ -20,15 +20,36 @@ from worker.engine.setting import Setting
 
 ROOT = Path(__file__).parents[3]
 ENGINE = ROOT / "worker" / "engine"
-FOLDERS = {"mitigations": methods.MITIGATIONS, "probes": methods.PROBES, "scorers": methods.SCORERS}
+FOLDERS = {
+    "mitigations": methods.MITIGATIONS,
+    "probes": methods.PROBES,
+    "scorers": methods.SCORERS,
+    "detectors": methods.DETECTORS,
+}
 EVERY = [(folder, kind) for folder, table in FOLDERS.items() for kind in table]
-NOBODYS = {"none", "prompt"}
-"""Leaving a model alone and typing its caption come from no paper."""
+NOBODYS = {"none", "external", "prompt", "paraphrase"}
+"""Leaving a model alone and typing its caption, or another wording, come from no paper."""
 
 SMALL: dict[str, dict[str, Any]] = {
     "nemo": {"seeds": 2, "similarity": 1e-6},
     "wanda": {"timesteps": 1, "sparsity": 0.1},
+    "adversarial_finetuning": {
+        "epochs": 1,
+        "triggers_per_step": 3,
+        "prompts_per_step": 1,
+        "regular_per_step": 1,
+        "regular_images": 1,
+        "surrogates": 1,
+        "search_steps": 1,
+        "search_batch_size": 1,
+    },
+    "esd": {"steps": 1, "sampling_steps": 2},
+    "concept_ablation": {"steps": 1, "batch_size": 1, "anchors": 1},
+    "siss": {"steps": 1, "batch_size": 1, "stand_ins": 1},
     "adversarial_embedding": {"steps": 1, "batch_size": 1},
+    "adversarial_tokens": {"steps": 1, "batch_size": 1, "tokens": 2},
+    "paraphrase": {"rounds": 1, "queries": 2},
+    "prompt_adjustment": {"target": 0.2, "iterations": 1},
 }
 
 
@@ -41,9 +62,13 @@ def test_catalogue_and_contract_list_the_same_methods() -> None:
     """What can be asked for can be run, and the other way round."""
     assert set(catalogue.MITIGATIONS) == set(methods.MITIGATIONS)
     assert set(catalogue.PROBES) == set(methods.PROBES)
+    assert set(catalogue.ANALYSES) == set(methods.ANALYSES)
+    assert set(catalogue.DETECTORS) == set(methods.DETECTORS)
 
 
-@pytest.mark.parametrize(("kind", "function"), [*catalogue.MITIGATIONS.items(), *catalogue.PROBES.items()])
+@pytest.mark.parametrize(
+    ("kind", "function"), [*catalogue.MITIGATIONS.items(), *catalogue.PROBES.items(), *catalogue.DETECTORS.items()]
+)
 def test_one_method_is_one_file(kind: str, function: Callable[..., Any]) -> None:
     """Named after its kind."""
     assert function.__module__.rsplit(".", 1)[1] == kind
@@ -76,6 +101,13 @@ def test_a_method_has_a_page(folder: str, kind: str) -> None:
     assert (ROOT / card.page).is_file()
 
 
+@pytest.mark.parametrize("kind", methods.ANALYSES)
+def test_an_analysis_has_a_page(kind: str) -> None:
+    """docs/<kind>.md, and the file of the function that runs it is in the folder of its name."""
+    assert (ROOT / "docs" / f"{kind}.md").is_file()
+    assert catalogue.ANALYSES[kind].__module__.startswith(f"worker.engine.{kind}.")
+
+
 @pytest.mark.parametrize("kind", methods.MITIGATIONS)
 def test_a_mitigation_leaves_the_model_untouched_and_reports_its_cost(
     setting: Setting, targets: list[Item], kind: str
@@ -86,7 +118,7 @@ def test_a_mitigation_leaves_the_model_untouched_and_reports_its_cost(
     _, record = audit.mitigate(setting, targets, small(kind, methods.MITIGATIONS))
     assert dict(setting.model.unet.named_modules()) == modules
     assert all(torch.equal(weight, before[name]) for name, weight in setting.model.unet.state_dict().items())
-    assert (record.cost.unet_sample_forwards > 0) is (kind != "none")
+    assert (record.cost.unet_sample_forwards > 0) is (kind not in ("none", "external"))
     assert record.mitigation == kind
 
 
@@ -101,7 +133,23 @@ def test_a_probe_leaves_the_model_untouched_and_reports_its_cost(
     assert dict(setting.model.unet.named_modules()) == modules
     assert all(torch.equal(weight, before[name]) for name, weight in setting.model.unet.state_dict().items())
     assert record.cost.unet_sample_forwards > 0
-    assert (record.cost.unet_sample_forwards_with_gradient > 0) is (kind == "adversarial_embedding")
+    assert (record.cost.unet_sample_forwards_with_gradient > 0) is kind.startswith("adversarial")
+
+
+@pytest.mark.parametrize("kind", methods.DETECTORS)
+def test_a_detector_leaves_the_model_untouched_and_counts_its_passes(setting: Setting, kind: str) -> None:
+    """Modules, their ways and parameters are the very same afterwards; every prompt has a finite score."""
+    modules = dict(setting.model.unet.named_modules())
+    ways = {path: layer.processor for path, layer in setting.model.cross_attention().items()}
+    before = {name: weight.clone() for name, weight in setting.model.unet.state_dict().items()}
+    passes = setting.model.work.forwards
+    scores = catalogue.DETECTORS[kind](setting, setting.neutral, small(kind, methods.DETECTORS))
+    assert dict(setting.model.unet.named_modules()) == modules
+    assert {path: layer.processor for path, layer in setting.model.cross_attention().items()} == ways
+    assert all(torch.equal(weight, before[name]) for name, weight in setting.model.unet.state_dict().items())
+    assert setting.model.work.forwards > passes
+    assert scores.shape == (len(setting.neutral),)
+    assert bool(scores.isfinite().all())
 
 
 def test_this_model_can_have_every_method(setting: Setting) -> None:
@@ -118,7 +166,8 @@ def test_a_model_without_the_layers_is_told_why(setting: Setting) -> None:
             return torch.nn.Sequential()
 
     bare = Bare(setting.model.pipeline, "", "sd1", setting.model.alpha_bar, (4, 8, 8))
-    assert set(catalogue.inapplicable(replace(setting, model=bare).model)) == {"nemo", "wanda"}
+    looking_at_attention = {"attention_entropy", "attention_rescaling", "bright_ending"}
+    assert set(catalogue.inapplicable(replace(setting, model=bare).model)) == {"nemo", "wanda"} | looking_at_attention
 
 
 def test_the_engine_loads_no_queue_no_sql_no_http_and_no_environment() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from worker.engine.edits import JOINT, Edit, Masks, Rows, applied, loads
+from worker.engine.edits import JOINT, Edit, Masks, Rows, applied, as_delta, loads
 from worker.engine.model import DiffusionModel
 from worker.tests import tiny
 
@@ -157,3 +157,93 @@ def test_one_group_for_all_is_joint() -> None:
     assert Edit("neurons", {JOINT: {}}, 0).joint
     assert not Edit("neurons", {"fox": {}}, 0).joint
     assert not Edit("neurons", {JOINT: {}, "fox": {}}, 0).joint
+
+
+def delta(seed: int, scale: float = 0.1) -> Masks:
+    """Random Δ for a convolution, a linear layer with its bias, and a norm."""
+    g = torch.Generator().manual_seed(seed)
+    block = "mid_block.attentions.0.transformer_blocks.0"
+    shapes = {"conv_in.weight": (8, 4, 3, 3), f"{block}.ff.net.2.bias": (16,), f"{block}.attn2.to_v.weight": (16, 16)}
+    return {path: scale * torch.randn(shape, generator=g) for path, shape in shapes.items()}
+
+
+def test_a_delta_is_added_to_the_weights(model: DiffusionModel) -> None:
+    """Bit by bit what a copy gives whose parameters are W + Δ."""
+    copied = copy.deepcopy(model.unet)
+    for path, D in delta(0).items():
+        copied.get_parameter(path).data.add_(D)
+    x_t, t, y = inputs(3)
+    with model.edited(Edit("delta", {JOINT: delta(0)}, 0)):
+        edited = model.eps(x_t, t, y)
+    assert torch.equal(edited, copied(x_t, t, encoder_hidden_states=y).sample)
+    assert not torch.allclose(edited, model.eps(x_t, t, y), atol=1e-3)
+
+
+def test_after_a_delta_the_very_same_parameters_are_back(model: DiffusionModel) -> None:
+    """The objects and their bits, even after an exception; inside, others stood in for them."""
+    parameters = dict(model.unet.named_parameters())
+    before = {name: weight.clone() for name, weight in parameters.items()}
+    with pytest.raises(ZeroDivisionError), model.edited(Edit("delta", {JOINT: delta(1)}, 0)):
+        assert all(model.unet.get_parameter(path) is not parameters[path] for path in delta(1))
+        assert not any(W.requires_grad for W in model.unet.parameters())
+        raise ZeroDivisionError
+    after = dict(model.unet.named_parameters())
+    assert all(after[name] is parameters[name] and torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_delta_survives_being_written_down() -> None:
+    """Every number bit by bit, in float32; equal deltas are equal bytes; what is not 0 is counted."""
+    edit = Edit("delta", {JOINT: {**delta(2), "norm": torch.tensor([0.0, -1e-38, 2.0])}}, 571)
+    again = loads(edit.dumps())
+    assert (again.what, again.size, again.joint) == ("delta", 571, True)
+    assert all(torch.equal(again.groups[JOINT][path], D) for path, D in edit.groups[JOINT].items())
+    assert {D.dtype for D in again.groups[JOINT].values()} == {torch.float32}
+    assert len({edit.dumps() for _ in range(5)}) == 1
+    assert edit.off(JOINT) == 8 * 4 * 3 * 3 + 16 + 16 * 16 + 2
+
+
+def test_a_delta_is_for_all_rows() -> None:
+    """Whole models differ by it: there is none per target."""
+    with pytest.raises(ValueError, match="one for all rows"):
+        Edit("delta", {"fox": {}, "kite": {}}, 0)
+
+
+def test_a_delta_of_another_model_is_refused_and_nothing_stays_changed(model: DiffusionModel) -> None:
+    """The second parameter has another shape: the first is put back."""
+    first = model.unet.get_parameter("conv_in.bias")
+    wrong = {"conv_in.bias": torch.ones(8), "conv_in.weight": torch.ones(3)}
+    with (
+        pytest.raises(TypeError, match=r"conv_in.weight is \[8, 4, 3, 3\], its delta \[3\]"),
+        model.edited(Edit("delta", {JOINT: wrong}, 0)),
+    ):
+        pass
+    assert model.unet.get_parameter("conv_in.bias") is first
+
+
+@pytest.mark.parametrize(("what", "masks"), [("neurons", neurons(4)), ("weights", weights(4))])
+def test_masks_are_also_a_delta(model: DiffusionModel, what: str, masks: Masks) -> None:
+    """W + Δ is exactly 0 where a mask is on and W elsewhere; the model predicts what it does under the masks."""
+    edit = Edit(what, {JOINT: masks}, 0)
+    as_added = as_delta(model.unet, edit)
+    assert (as_added.what, sorted(as_added.groups[JOINT])) == ("delta", sorted(f"{path}.weight" for path in masks))
+    for path, mask in masks.items():
+        W = model.unet.get_parameter(f"{path}.weight")
+        off = mask.unsqueeze(1).expand_as(W) if what == "neurons" else mask
+        assert torch.equal(W + as_added.groups[JOINT][f"{path}.weight"], W * ~off)
+    x_t, t, y = inputs(2)
+    with model.edited(edit):
+        masked = model.eps(x_t, t, y)
+    with model.edited(as_added):
+        assert torch.allclose(model.eps(x_t, t, y), masked, atol=1e-6)
+    assert as_delta(model.unet, as_added) is as_added
+
+
+def test_a_silenced_neuron_loses_its_bias_too() -> None:
+    """Off means that the output is 0, not that it is the bias."""
+    root, x = nn.Sequential(nn.Linear(2, 3)), torch.randn(4, 2)
+    edit = Edit("neurons", {JOINT: {"0": torch.tensor([True, False, True])}}, 3)
+    with applied(root, as_delta(root, edit), Rows()):
+        assert root(x)[:, [0, 2]].eq(0).all()
+        added = root(x)
+    with applied(root, edit, Rows()):
+        assert torch.equal(root(x), added)

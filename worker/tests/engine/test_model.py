@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.engine.edits import JOINT, Edit
-from worker.engine.errors import Cancelled, ModelRefused
-from worker.engine.model import MOST_ROWS, DiffusionModel, digest_of
+from worker.engine.errors import Cancelled, ModelRefused, OutOfMemory
+from worker.engine.folder import bytes_of, digest_of
+from worker.engine.model import MOST_ROWS, DiffusionModel
 from worker.tests import tiny
 
 
@@ -70,6 +71,86 @@ def test_many_rows_pass_in_parts(model: DiffusionModel) -> None:
     assert torch.allclose(out[::2][-3:], model.eps(x_t, t, y)[::2][-3:], atol=1e-5)
     with model.edited(Edit("neurons", {JOINT: masks}, 40)):
         assert torch.allclose(out[509:511:2], model.eps(x_t[509:510], t[509:510], y[509:510]), atol=1e-5)
+
+
+def test_what_does_not_fit_is_halved_and_stays_so(model: DiffusionModel) -> None:
+    """
+    Memory for 3 rows, a batch of 10: 10 and 5 are refused, then it passes in parts of 2; the next batch begins with 2
+    What comes out is the same, every row on its own group's model, and every row is counted once
+    """
+    batch, group = inputs(model, 10), torch.arange(10) % 2
+    masks = {path: torch.ones(width, dtype=torch.bool) for path, width in tiny.VALUE_LAYERS.items()}
+    with model.edited(Edit("neurons", {"whole": {}, "off": masks}, 40)):
+        whole = model.eps(*batch, group)
+        tried, before = limited(model, 3), model.work.forwards
+        assert torch.allclose(model.eps(*batch, group), whole, atol=1e-5)
+    assert (tried, model.work.forwards - before) == ([10, 5, 2, 2, 2, 2, 2], 10)
+    tried.clear()
+    model.eps(*inputs(model, 3))
+    assert tried == [2, 1]
+    assert model.parts_with_gradient.most == MOST_ROWS
+
+
+def limited(model: DiffusionModel, memory: int) -> list[int]:
+    """Give the model memory for so many rows; the list that fills with the rows it tries."""
+    tried: list[int] = []
+
+    def admit(rows: int) -> None:
+        tried.append(rows)
+        if rows > memory:
+            raise torch.OutOfMemoryError
+
+    model.admit = admit
+    return tried
+
+
+def test_one_row_that_does_not_fit_is_out_of_memory(model: DiffusionModel) -> None:
+    """4, 2, 1, and then the error goes up; a batch with a gradient goes up at once, for its asker passes the parts."""
+    tried = limited(model, 0)
+    with pytest.raises(OutOfMemory, match="1 rows did not fit"):
+        model.eps(*inputs(model, 4))
+    assert tried == [4, 2, 1]
+    x_t, t, y = inputs(model, 4)
+    with pytest.raises(OutOfMemory, match="4 rows did not fit"):
+        model.eps(x_t, t, y.requires_grad_())
+
+
+def test_who_looks_on_learns_where_a_part_begins(model: DiffusionModel) -> None:
+    """Memory for 2 rows of 5: one at 0 that fails at the end, two at 0, two at 2, one at 4."""
+    seen: list[tuple[int, int]] = []
+    first = next(iter(tiny.FEEDFORWARD_LAYERS))
+    reading = model.inputs_of(
+        {first: model.feedforward_layers()[first]}, lambda path, h: seen.append((model.rows.start, len(h)))
+    )
+
+    def give_out(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if len(given[0]) > 2:
+            raise torch.OutOfMemoryError
+
+    hook = model.unet.get_submodule("conv_out").register_forward_pre_hook(give_out)
+    try:
+        with reading:
+            model.eps(*inputs(model, 5))
+    finally:
+        hook.remove()
+    assert seen == [(0, 5), (0, 2), (2, 2), (4, 1)]
+
+
+def test_pictures_that_do_not_fit_are_coded_in_smaller_parts(model: DiffusionModel) -> None:
+    """The autoencoder gives out beyond 3 pictures: 5 pass as 2, 2 and 1, and are the same latents."""
+    x = torch.rand(5, 3, 32, 32) * 2 - 1
+    z = model.encode_images(x)
+
+    def give_out(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if len(given[0]) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    hook = model.pipeline.vae.encoder.register_forward_pre_hook(give_out)
+    try:
+        assert torch.allclose(model.encode_images(x), z, atol=1e-5)
+    finally:
+        hook.remove()
+    assert model.pictures.most == 2
 
 
 def test_work_is_counted_in_rows_with_and_without_gradient(model: DiffusionModel) -> None:
@@ -161,33 +242,41 @@ def test_inputs_are_read_only_inside_the_block(model: DiffusionModel) -> None:
     assert seen == [(path, shape[1]) for path, shape in tiny.FEEDFORWARD_LAYERS.items()]
 
 
+def test_loading_is_watched(demo: Path) -> None:
+    """Every file that is read and every part that is made of them is told; Cancelled ends it."""
+    told: list[int] = []
+    folder = demo / "model"
+    files = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".txt")]
+    DiffusionModel.load(folder, watch=told.append)
+    assert told == [0] * (len(files) + 3)
+
+    def stop(rows: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        DiffusionModel.load(folder, digest=digest_of(folder), watch=stop)
+
+
+def test_coding_pictures_is_watched(model: DiffusionModel) -> None:
+    """33 pictures are two looks each way; rows of the denoiser are told as such."""
+    told: list[int] = []
+    model.on_forward = told.append
+    model.decode(model.encode_images(torch.rand(33, 3, 32, 32) * 2 - 1))
+    assert told == [0, 0, 0, 0]
+
+
+def test_a_models_size_is_known_before_it_is_loaded(model: DiffusionModel, demo: Path) -> None:
+    """Read off the files, the parameters are as many bytes as the loaded ones take."""
+    assert bytes_of(demo / "model") == model.bytes
+    assert model.bytes > 4 * sum(p.numel() for p in model.unet.parameters())
+
+
 def test_no_edit_is_the_model_itself(model: DiffusionModel) -> None:
     """``edited(None)`` changes nothing."""
     batch = inputs(model, 2)
     plain = model.eps(*batch)
     with model.edited(None):
         assert torch.equal(model.eps(*batch), plain)
-
-
-def test_the_digest_is_over_what_makes_the_model(demo: Path, tmp_path: Path) -> None:
-    """A changed config changes it, a README does not, and neither does the folder's name."""
-    folder = tmp_path / "elsewhere"
-    shutil.copytree(demo / "model", folder)
-    assert digest_of(folder) == digest_of(demo / "model") == DiffusionModel.load(folder).digest
-    (folder / "README.md").write_text("hello")
-    assert digest_of(folder) == digest_of(demo / "model")
-    config = folder / "scheduler" / "scheduler_config.json"
-    config.write_text(config.read_text().replace("0.012", "0.013"))
-    assert digest_of(folder) != digest_of(demo / "model")
-
-
-def test_equal_files_under_other_names_are_another_model(tmp_path: Path) -> None:
-    """Names count: swapping two files' contents is a change."""
-    for name, (a, b) in {"one": ("{}", "[]"), "two": ("[]", "{}")}.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.json").write_text(a)
-        (tmp_path / name / "b.json").write_text(b)
-    assert digest_of(tmp_path / "one") != digest_of(tmp_path / "two")
 
 
 @pytest.mark.parametrize(
@@ -209,3 +298,44 @@ def test_pickled_weights_are_refused(demo: Path, tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(ModelRefused):
         DiffusionModel.load(tmp_path / "pickled")
+
+
+def test_text_and_tokens_are_two_ways_to_say_a_prompt(model: DiffusionModel) -> None:
+    """A caption's ids between begin and end are its text again; padding and the special tokens are no text."""
+    prompt = tiny.TARGETS["fox"]
+    ids = model.tokenize([prompt])
+    assert ids.shape == (1, model.tokenizer_length)
+    assert model.text_of(ids[0].tolist()) == prompt
+    assert int(ids[0, 0]) in model.special_tokens
+    assert int(ids[0, -1]) in model.special_tokens
+    assert model.text_of(model.special_tokens) == ""
+
+
+def test_token_embeddings_give_what_their_tokens_give(model: DiffusionModel) -> None:
+    """E[ids] in place of ids: the same y; another embedding at one place changes it there and after, never before."""
+    prompts = list(tiny.TARGETS.values())
+    ids = model.tokenize(prompts)
+    e = model.token_table[ids]
+    y = model.encode_prompts(prompts)
+    assert torch.allclose(model.encode_tokens(ids, e), y, atol=1e-6)
+    e[:, 3] = -e[:, 3]
+    other = model.encode_tokens(ids, e)
+    assert torch.allclose(other[:, :3], y[:, :3], atol=1e-6)
+    assert not torch.allclose(other[:, 3:], y[:, 3:], atol=1e-3)
+    assert torch.allclose(model.encode_prompts(prompts), y, atol=1e-6)
+
+
+def test_gradients_pass_through_the_text_encoder(model: DiffusionModel) -> None:
+    """The gradient of a sum over y to one entry of e agrees with its central difference; no weight has one."""
+    ids = model.tokenize([tiny.TARGETS["kite"]])
+    weights = torch.randn(20, 16, generator=torch.Generator().manual_seed(0))
+    e = model.token_table[ids].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((model.encode_tokens(ids, e)[0] * weights).sum(), e)
+
+    def f(h: float) -> float:
+        moved = e.detach().clone()
+        moved[0, 2, 5] += h
+        return float((model.encode_tokens(ids, moved)[0] * weights).sum())
+
+    assert float(gradient[0, 2, 5]) == pytest.approx((f(1e-3) - f(-1e-3)) / 2e-3, rel=0.02, abs=1e-2)
+    assert all(weight.grad is None for weight in model.pipeline.text_encoder.parameters())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.engine.rates import descriptive, holm, permutation_p, rate
+from worker.engine.rates import descriptive, holm, interval, permutation_p, rate
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,10 @@ def test_holm_keeps_the_order_and_only_raises(p_values: list[float]) -> None:
 def test_a_test_needs_twenty_controls_a_target_less_one(targets: int, controls: int, few: bool) -> None:
     """The least p is 1/(C + 1), times m targets by Holm: 8 targets reach 5 % from 159 controls on."""
     assert descriptive(targets, controls) is few
+
+
+def test_students_interval_by_the_table() -> None:
+    """1, 2, 3: mean 2, s = 1, t = 4.303 with two degrees of freedom: ± 4.303/√3; two values: ± 12.706 · s/√2."""
+    assert interval([1, 2, 3]) == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), abs=1e-4)
+    assert interval([0, 2]) == pytest.approx((1 - 12.7062, 1 + 12.7062), abs=1e-3)
+    assert interval([5, 5, 5]) == (5, 5)

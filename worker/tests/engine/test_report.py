@@ -157,6 +157,35 @@ def test_per_target_models_are_controlled_by_their_own_controls() -> None:
     assert words(findings(probed=[BASELINE, after])) == {"fox": "concealed", "kite": "inconclusive"}
 
 
+def test_a_control_beside_several_targets_counts_once() -> None:
+    """lamp meets fox's model in silence and replicates on kite's: 1 of 1 control, not 1 of 2."""
+    after = probed(
+        "nemo",
+        item("fox", NO, YES, "fox"),
+        item("kite", NO, YES, "kite"),
+        item("lamp", NO, NO, "fox"),
+        item("lamp", NO, YES, "kite"),
+    )
+    control = conclude(findings(probed=[BASELINE, after])).summary.mitigations[1].replication_rate.control[SEARCH]
+    assert (control.k, control.n) == (1, 1)
+
+
+def test_without_controls_no_recovery_is_claimed() -> None:
+    """fox comes back by the search, and nothing tells what that means."""
+    before = probed(None, item("fox", YES, YES), item("kite", YES, YES))
+    after = probed("nemo", item("fox", NO, YES, "fox"), item("kite", NO, NO, "kite"))
+    found = findings(probed=[before, after], controls=[])
+    assert words(found) == {"fox": "inconclusive", "kite": "inconclusive"}
+    assert words(found, "none") == {"fox": "still_replicates", "kite": "still_replicates"}
+
+
+def test_a_search_that_gave_no_answer_is_a_gap() -> None:
+    """kite was asked on nemo's model and its search came to nothing."""
+    after = probed("nemo", item("fox", NO, YES, "fox"), item("kite", NO, None, "kite"), item("lamp", NO, NO, "fox"))
+    kite = conclude(findings(probed=[BASELINE, after])).verdicts[3]
+    assert (kite.verdict, kite.reasons) == ("inconclusive", [f"missing: nemo: {SEARCH} gave no answer"])
+
+
 def test_a_joint_model_is_controlled_by_everybody() -> None:
     """One of three controls replicates, 33 % > 2 %: no recovery is credible."""
     after = probed("nemo", item("fox", NO, YES), item("kite", NO, NO), item("lamp", NO, YES), *SILENT[1:])
@@ -320,7 +349,7 @@ def test_a_policy_passes_only_without_gaps(
 def test_a_target_without_a_caption_is_judged_by_the_search_alone() -> None:
     """Nothing was asked of the prompt: no rate counts it."""
     before = probed(None, item("fox", None, YES), item("kite", None, NO), *SILENT)
-    after = probed("nemo", item("fox", None, YES, "fox"), item("kite", None, NO, "kite"))
+    after = probed("nemo", item("fox", None, YES, "fox"), item("kite", None, NO, "kite"), item("lamp", NO, NO, "fox"))
     found = findings(probed=[before, after])
     assert words(found) == {"fox": "concealed", "kite": "not_memorized"}
     assert conclude(found).summary.mitigations[1].replication_rate.before.n == 0
@@ -381,3 +410,58 @@ def test_canonical_json_is_sorted_and_without_spaces() -> None:
     assert canonical({"b": [1, {"d": "τ", "c": None}], "a": 0.5}) == '{"a":0.5,"b":[1,{"c":null,"d":"τ"}]}'.encode()
     with pytest.raises(ValueError, match="JSON"):
         canonical(float("nan"))
+
+
+IN_FRONT = mitigated("noise", {}, {JOINT: [0.1]}, scope="joint", what="inputs", size=0)
+BEHIND = probed("noise", item("fox", NO, YES), item("kite", NO, NO), *SILENT)
+
+
+def in_front(**changes: Any) -> Findings:
+    """Behind a mitigation at the input the prompt is silent for both; the search in its loop still finds one."""
+    plain = {"mitigations": ["noise"], "probed": [BASELINE, BEHIND], "mitigated": [IN_FRONT]}
+    return findings(**(plain | changes))
+
+
+def test_past_what_stands_in_front_the_baseline_answers() -> None:
+    """Each probe is reported twice: in the loop, and bypassed, which is the unmitigated model's answer."""
+    fox, kite = conclude(in_front()).verdicts
+    assert fox.prompt == NO
+    assert fox.adversarial == {SEARCH: YES, f"{PROMPT}:bypassed": YES, f"{SEARCH}:bypassed": YES}
+    assert kite.adversarial == {SEARCH: NO, f"{PROMPT}:bypassed": YES, f"{SEARCH}:bypassed": YES}
+
+
+def test_what_the_weights_still_hold_is_concealed() -> None:
+    """Both, and the reasons say past what: one by the search in the loop too, the other by bypassing alone."""
+    fox, kite = conclude(in_front()).verdicts
+    past = [f"recovered by {PROMPT}:bypassed", f"recovered by {SEARCH}:bypassed"]
+    assert (fox.verdict, fox.reasons) == ("concealed", [f"recovered by {SEARCH}", *past])
+    assert (kite.verdict, kite.reasons) == ("concealed", past)
+
+
+def test_bypassing_has_controls_of_its_own() -> None:
+    """Those of the baseline, 0 of 3 in every rate; a search that draws controls too, before, counts for nothing."""
+    row = conclude(in_front()).summary.mitigations[0]
+    means = [SEARCH, f"{PROMPT}:bypassed", f"{SEARCH}:bypassed"]
+    assert {p: (r.k, r.n) for p, r in row.replication_rate.adversarial.items()} == dict(
+        zip(means, [(1, 2), (2, 2), (2, 2)], strict=True)
+    )
+    assert {p: (r.k, r.n) for p, r in row.replication_rate.control.items()} == dict.fromkeys([PROMPT, *means], (0, 3))
+    assert set(row.recovery_curve) == set(means)
+    loud = [item(c, NO, YES) for c in CONTROLS]
+    before = probed(None, item("fox", YES, YES), item("kite", YES, YES), *loud)
+    [_, kite] = conclude(in_front(probed=[before, BEHIND])).verdicts
+    assert (kite.verdict, kite.reasons) == ("concealed", [f"recovered by {PROMPT}:bypassed"])
+
+
+def test_a_prompt_heard_through_it_still_replicates() -> None:
+    """In the loop, whatever the search says."""
+    loud = probed("noise", item("fox", YES, NO), item("kite", NO, NO), *SILENT)
+    assert words(in_front(probed=[BASELINE, loud]), "noise")["fox"] == "still_replicates"
+
+
+def test_weight_edits_are_not_bypassed() -> None:
+    """Their probes are reported once, and the records are left as they were."""
+    found = findings()
+    assert set(conclude(found).verdicts[2].adversarial) == {SEARCH}
+    conclude(in_front())
+    assert all(set(i.probes) == {PROMPT, SEARCH} for i in BEHIND.items)

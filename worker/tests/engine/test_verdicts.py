@@ -45,10 +45,24 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
     "no caption, the search does": ({"prompt_before": None, "prompt_after": None, **FOUND}, "concealed"),
     "only the search knew it before, and still does": ({"prompt_before": False, **FOUND}, "concealed"),
     "one of two searches does": (
-        {"recoverable": {SEARCH: True, OTHER: True}, "recovered": {SEARCH: False, OTHER: True}},
+        {
+            "recoverable": {SEARCH: True, OTHER: True},
+            "recovered": {SEARCH: False, OTHER: True},
+            "controls_after": {SEARCH: False, OTHER: False},
+        },
         "concealed",
     ),
     "neither does, though the search could before": ({}, "not_recovered"),
+    "the search does, without controls": ({**FOUND, "controls_after": {SEARCH: None}}, "inconclusive"),
+    "only the search knew it before, without controls": (
+        {"prompt_before": False, "controls_before": {SEARCH: None}, **FOUND},
+        "inconclusive",
+    ),
+    "neither does, and the power before has no controls": ({"controls_before": {}}, "inconclusive"),
+    "the prompt does not, before, and no search was asked": (
+        {"prompt_before": False, "recoverable": {}, "recovered": {}},
+        "inconclusive",
+    ),
     "controls replicate too, after": ({**FOUND, "controls_after": {SEARCH: True}}, "inconclusive"),
     "controls replicate too, before": (
         {"prompt_before": False, "controls_before": {SEARCH: True}},

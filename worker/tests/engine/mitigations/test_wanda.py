@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from palimpsest.contract.methods import WandaParams
 from worker.engine.edits import JOINT, Masks
@@ -120,6 +120,25 @@ def test_more_prompts_than_fit_one_pass(setting: Setting) -> None:
     [together] = wanda.column_norms(setting, prompts, 1)
     [alone] = wanda.column_norms(setting, ["a red fox"], 1)
     assert all(torch.allclose(together[path][-1], alone[path][0], atol=1e-4) for path in alone)
+
+
+def test_rows_that_are_passed_again_are_looked_at_once(setting: Setting) -> None:
+    """Memory for 2 rows gives out in the very last layer, after all others have been looked at: equal norms."""
+    prompts = list(tiny.TARGETS.values())
+    whole = wanda.column_norms(setting, prompts, 2)
+
+    def give_out(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError
+
+    hook = setting.model.unet.get_submodule("conv_out").register_forward_pre_hook(give_out)
+    try:
+        limited = wanda.column_norms(setting, prompts, 2)
+    finally:
+        hook.remove()
+    assert setting.model.parts.most == 1
+    for one, other in zip(whole, limited, strict=True):
+        assert all(torch.allclose(one[path], other[path], atol=1e-4) for path in tiny.FEEDFORWARD_LAYERS)
 
 
 def test_the_base_prompt_itself_loses_nothing(setting: Setting, targets: list[Item]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from palimpsest.contract.methods import AdversarialEmbeddingParams
 from worker.engine.diffusion import denoising_loss
 from worker.engine.edits import JOINT, Edit
-from worker.engine.errors import SearchDiverged
+from worker.engine.errors import OutOfMemory
 from worker.engine.items import Answer, Item, Trial
 from worker.engine.model import DiffusionModel
 from worker.engine.probes import adversarial_embedding as dori
@@ -35,8 +35,16 @@ def params(**changes: Any) -> AdversarialEmbeddingParams:
     return AdversarialEmbeddingParams(**({"steps": 3, "batch_size": 2} | changes))
 
 
-def found(answer: Answer) -> Tensor:
+def searched(setting: Setting, on: list[Trial], asked: AdversarialEmbeddingParams) -> list[Answer]:
+    """Every trial's answer, where every trial has one."""
+    answers = [answer for answer in dori.run(setting, on, asked) if answer is not None]
+    assert len(answers) == len(on)
+    return answers
+
+
+def found(answer: Answer | None) -> Tensor:
     """The embedding a search ended on."""
+    assert answer is not None
     assert answer.embedding is not None
     return answer.embedding
 
@@ -57,14 +65,14 @@ def loss_of(setting: Setting, item: Item, y: Tensor, t: Tensor, eps: Tensor) -> 
 def test_theta_stays_bit_by_bit(setting: Setting, targets: list[Item]) -> None:
     """Only y moves; no parameter has so much as a gradient."""
     before = {name: weight.clone() for name, weight in setting.model.unet.state_dict().items()}
-    dori.run(setting, trials(*targets), params())
+    searched(setting, trials(*targets), params())
     assert all(torch.equal(weight, before[name]) for name, weight in setting.model.unet.state_dict().items())
     assert all(weight.grad is None for weight in setting.model.unet.parameters())
 
 
 def test_no_step_returns_the_start(setting: Setting, targets: list[Item]) -> None:
     """steps = 0: the caption's own embedding, sampled on the evaluation seeds."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=0))
+    [answer] = searched(setting, trials(targets[0]), params(steps=0))
     y = setting.model.encode_prompts([targets[0].prompt or ""])
     assert torch.equal(found(answer), y[0])
     expected = setting.draw(trials(targets[0]), y, images=2, purpose=("evaluate", "search"))
@@ -77,7 +85,7 @@ def test_the_first_step_is_a_tenth_against_the_gradients_sign(setting: Setting, 
     Adam from rest: Δ = −η · g/(|g| + 10⁻⁸), so that with η = 0.1 every entry whose gradient is not tiny moves by 0.1
     g is the gradient of the mean loss over this search's first two (t, ε), worked out apart
     """
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=1))
+    [answer] = searched(setting, trials(targets[0]), params(steps=1))
     y = setting.model.encode_prompts([targets[0].prompt or ""])[0].requires_grad_()
     loss = loss_of(setting, targets[0], y, *draws(setting, KIND, KIND, "fox", "prompt", 0, pairs=2))
     (g,) = torch.autograd.grad(loss, [y])
@@ -91,14 +99,14 @@ def test_the_first_step_is_a_tenth_against_the_gradients_sign(setting: Setting, 
 
 def test_the_learning_rate_is_the_requests(setting: Setting, targets: list[Item]) -> None:
     """η = 0.02 moves an entry by 0.02 at first."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=1, learning_rate=0.02))
+    [answer] = searched(setting, trials(targets[0]), params(steps=1, learning_rate=0.02))
     moved = found(answer) - setting.model.encode_prompts([targets[0].prompt or ""])[0]
     assert float(moved.abs().max()) == pytest.approx(0.02, abs=1e-4)
 
 
 def test_the_search_goes_downhill(setting: Setting, targets: list[Item]) -> None:
     """Over 32 (t, ε) that it never saw, the loss is lower after 20 steps than before."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=20, batch_size=8, early_stop=False))
+    [answer] = searched(setting, trials(targets[0]), params(steps=20, batch_size=8, early_stop=False))
     t, eps = draws(setting, "kept apart", pairs=32)
     start = setting.model.encode_prompts([targets[0].prompt or ""])[0]
     with torch.no_grad():
@@ -108,9 +116,9 @@ def test_the_search_goes_downhill(setting: Setting, targets: list[Item]) -> None
 def test_alone_or_in_a_batch_is_the_same_search(setting: Setting, targets: list[Item], controls: list[Item]) -> None:
     """Two starts, two restarts, four trials: each alone gives the same losses and the same embedding to 1e-4."""
     asked = params(starts=["prompt", "gaussian"], restarts=2)
-    together = dori.run(setting, trials(*targets, controls[0]), asked)
+    together = searched(setting, trials(*targets, controls[0]), asked)
     for item, among in zip([*targets, controls[0]], together, strict=True):
-        [alone] = dori.run(setting, trials(item), asked)
+        [alone] = searched(setting, trials(item), asked)
         assert alone.start == among.start
         assert alone.loss == pytest.approx(among.loss, abs=1e-4)
         assert torch.allclose(found(alone), found(among), atol=1e-4)
@@ -120,10 +128,10 @@ def test_each_search_meets_its_own_model(setting: Setting, targets: list[Item]) 
     """In one batch fox's model is whole and kite's is not: each ends where it ends alone on its model."""
     masks = {path: torch.ones(width, dtype=torch.bool) for path, width in tiny.VALUE_LAYERS.items()}
     with setting.model.edited(Edit("neurons", {"fox": {}, "kite": masks}, 40)):
-        fox, kite = dori.run(setting, [Trial(targets[0], "fox", 0), Trial(targets[1], "kite", 1)], params())
-    [whole] = dori.run(setting, trials(targets[0]), params())
+        fox, kite = searched(setting, [Trial(targets[0], "fox", 0), Trial(targets[1], "kite", 1)], params())
+    [whole] = searched(setting, trials(targets[0]), params())
     with setting.model.edited(Edit("neurons", {JOINT: masks}, 40)):
-        [silenced] = dori.run(setting, trials(targets[1]), params())
+        [silenced] = searched(setting, trials(targets[1]), params())
     assert torch.allclose(found(fox), found(whole), atol=1e-4)
     assert fox.loss == pytest.approx(whole.loss, abs=1e-4)
     assert kite.loss == pytest.approx(silenced.loss, abs=1e-4)
@@ -133,7 +141,7 @@ def test_with_all_values_off_no_embedding_matters(setting: Setting, targets: lis
     """y enters through keys and values only: without values its gradient is 0 and it stays where it was."""
     masks = {path: torch.ones(width, dtype=torch.bool) for path, width in tiny.VALUE_LAYERS.items()}
     with setting.model.edited(Edit("neurons", {JOINT: masks}, 40)):
-        [answer] = dori.run(setting, trials(targets[0]), params())
+        [answer] = searched(setting, trials(targets[0]), params())
     assert torch.equal(found(answer), setting.model.encode_prompts([targets[0].prompt or ""])[0])
 
 
@@ -141,12 +149,12 @@ def test_numbers_depend_on_what_they_are_for(setting: Setting, targets: list[Ite
     """Another item, probe id or audit draws other noise; another role or group does not."""
 
     def losses(setting: Setting, item: Item, **changes: Any) -> tuple[float, ...]:
-        return dori.run(setting, trials(item), params(steps=1, **changes))[0].loss
+        return searched(setting, trials(item), params(steps=1, **changes))[0].loss
 
     fox = targets[0]
     first = losses(setting, fox)
     assert losses(setting, replace(fox, role="control")) == first
-    assert dori.run(setting, [Trial(fox, "kite", None)], params(steps=1))[0].loss == first
+    assert searched(setting, [Trial(fox, "kite", None)], params(steps=1))[0].loss == first
     others = [
         losses(setting, replace(fox, id="vixen")),
         losses(setting, fox, id="again"),
@@ -157,20 +165,20 @@ def test_numbers_depend_on_what_they_are_for(setting: Setting, targets: list[Ite
 
 def test_every_step_draws_anew(setting: Setting, targets: list[Item]) -> None:
     """y is never tied to one trajectory: two steps at a vanishing η have different losses."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=2, learning_rate=1e-9))
+    [answer] = searched(setting, trials(targets[0]), params(steps=2, learning_rate=1e-9))
     assert answer.loss[0] != answer.loss[1]
 
 
 def test_a_gaussian_start_is_standard_normal(setting: Setting, targets: list[Item]) -> None:
     """20 · 16 entries: a norm of √320 = 17.9, give or take 2.8 (four deviations of 0.7)."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=0, starts=["gaussian"]))
+    [answer] = searched(setting, trials(targets[0]), params(steps=0, starts=["gaussian"]))
     assert answer.start == "gaussian"
     assert float(found(answer).norm()) == pytest.approx(sqrt(320), abs=2.8)
 
 
 def test_another_prompts_start_is_a_neutral_prompts(setting: Setting, targets: list[Item]) -> None:
     """One of the six."""
-    [answer] = dori.run(setting, trials(targets[0]), params(steps=0, starts=["other_prompt"]))
+    [answer] = searched(setting, trials(targets[0]), params(steps=0, starts=["other_prompt"]))
     assert answer.start == "other_prompt"
     neutral = setting.model.encode_prompts(tiny.NEUTRAL)
     assert any(torch.allclose(found(answer), y, atol=1e-6) for y in neutral)
@@ -218,7 +226,7 @@ def test_a_search_without_rivals_is_chosen_for_nothing(setting: Setting, targets
 
 def test_a_confirmed_hit_ends_the_search(generous: Setting, targets: list[Item], controls: list[Item]) -> None:
     """Every picture is a copy: all stop at the first look, after step 1 of 3, controls as well as targets."""
-    answers = dori.run(generous, trials(*targets, *controls), params())
+    answers = searched(generous, trials(*targets, *controls), params())
     on = trials(*targets, *controls)
     for n, answer in enumerate(answers):
         assert (answer.steps, answer.first_step, len(answer.loss)) == (1, 1, 1)
@@ -228,13 +236,13 @@ def test_a_confirmed_hit_ends_the_search(generous: Setting, targets: list[Item],
 
 def test_without_early_stop_the_budget_is_spent(generous: Setting, targets: list[Item]) -> None:
     """Every picture is a copy, and still all 3 steps are taken."""
-    [answer] = dori.run(generous, trials(targets[0]), params(early_stop=False))
+    [answer] = searched(generous, trials(targets[0]), params(early_stop=False))
     assert (answer.steps, answer.first_step, len(answer.loss)) == (3, 3, 3)
 
 
 def test_a_search_that_finds_nothing_says_so(setting: Setting, targets: list[Item]) -> None:
     """No picture is a copy: 3 steps, no first step, pictures on the evaluation seeds."""
-    [answer] = dori.run(setting, trials(targets[0]), params())
+    [answer] = searched(setting, trials(targets[0]), params())
     assert (answer.steps, answer.first_step, len(answer.loss)) == (3, None, 3)
     expected = setting.draw(trials(targets[0]), found(answer)[None], images=2, purpose=("evaluate", "search"))
     assert torch.equal(answer.pictures, expected[0])
@@ -242,7 +250,7 @@ def test_a_search_that_finds_nothing_says_so(setting: Setting, targets: list[Ite
 
 def after_one_step(setting: Setting, item: Item) -> tuple[list[float], list[float]]:
     """Similarities of the pictures that the look after step 1 draws, and of those that would confirm it."""
-    [answer] = dori.run(setting, trials(item), params(steps=1, early_stop=False))
+    [answer] = searched(setting, trials(item), params(steps=1, early_stop=False))
     look, full = (
         setting.draw(trials(item), found(answer)[None], images=images, purpose=purpose)[0]
         for images, purpose in ((1, ("look", 1)), (2, ("confirm", 1)))
@@ -260,13 +268,13 @@ def test_a_look_that_full_sampling_does_not_confirm_counts_for_nothing(setting: 
     else:
         pytest.fail("no look is better than what would confirm it")
     judged = replace(seeded, descriptor=replace(seeded.descriptor, threshold=(look[0] + max(full)) / 2))
-    [answer] = dori.run(judged, trials(targets[0]), params(steps=2))
+    [answer] = searched(judged, trials(targets[0]), params(steps=2))
     assert (answer.steps, len(answer.loss)) == (2, 2)
 
 
 def test_looks_beyond_the_budget_are_not_taken(generous: Setting, targets: list[Item]) -> None:
     """One step with a look after 1: the end of the budget is no look, and is scored on the evaluation seeds."""
-    [answer] = dori.run(generous, trials(targets[0]), params(steps=1))
+    [answer] = searched(generous, trials(targets[0]), params(steps=1))
     expected = generous.draw(trials(targets[0]), found(answer)[None], images=2, purpose=("evaluate", "search"))
     assert torch.equal(answer.pictures, expected[0])
     assert answer.first_step == 1
@@ -280,33 +288,100 @@ def test_one_row_that_stops_leaves_the_others_as_they_are(setting: Setting, targ
     least = min(max(look), max(full))
     assert least > most + 0.01
     judged = replace(setting, descriptor=replace(setting.descriptor, threshold=(least + most) / 2))
-    stopped, went_on = dori.run(judged, trials(bell, fox), params(steps=2))
-    [alone] = dori.run(judged, trials(fox), params(steps=2))
+    stopped, went_on = searched(judged, trials(bell, fox), params(steps=2))
+    [alone] = searched(judged, trials(fox), params(steps=2))
     assert (stopped.steps, len(stopped.loss)) == (1, 1)
     assert (went_on.steps, len(went_on.loss)) == (2, 2)
     assert torch.allclose(found(went_on), found(alone), atol=1e-4)
 
 
-def test_a_search_that_leaves_the_finite_numbers_is_named(setting: Setting, targets: list[Item]) -> None:
-    """A picture of NaN has a loss of NaN."""
-    broken = replace(targets[0], picture=torch.full((3, 32, 32), float("nan")))
-    with pytest.raises(SearchDiverged, match="fox left the finite numbers"):
-        dori.run(setting, trials(broken), params(steps=1))
+def spoilt(item: Item) -> Item:
+    """The item with a picture of NaN, whose loss is NaN from the first step on."""
+    return replace(item, picture=torch.full((3, 32, 32), float("nan")))
+
+
+def test_a_search_that_diverges_takes_no_other_with_it(setting: Setting, targets: list[Item]) -> None:
+    """Beside fox and kite, bell leaves the finite numbers: bell has no answer, the others have theirs as if alone."""
+    fox, bell, kite = dori.run(setting, trials(targets[0], spoilt(targets[2]), targets[1]), params(restarts=2))
+    assert bell is None
+    for item, among in ((targets[0], fox), (targets[1], kite)):
+        [alone] = searched(setting, trials(item), params(restarts=2))
+        assert among is not None
+        assert among.loss == pytest.approx(alone.loss, abs=1e-4)
+        assert torch.allclose(found(among), found(alone), atol=1e-4)
+
+
+def test_a_search_alone_that_diverges_is_over(setting: Setting, targets: list[Item]) -> None:
+    """One step, and nothing is drawn of what it left."""
+    work = setting.model.work
+    before = (work.forwards, work.forwards_with_gradient)
+    assert dori.run(setting, trials(spoilt(targets[0])), params(steps=5)) == [None]
+    assert (work.forwards - before[0], work.forwards_with_gradient - before[1]) == (0, 2)
+
+
+def test_a_restart_that_diverges_leaves_its_rival_the_field(setting: Setting, targets: list[Item]) -> None:
+    """Of two restarts the first begins at infinity: the answer is the second's."""
+    on = trials(targets[0])
+    begun = dori.begin(setting, on, params(restarts=2))
+    begun[0].y = torch.full_like(begun[0].y, float("inf")).requires_grad_()
+    optimizer = torch.optim.Adam([walk.y for walk in begun], lr=0.1)
+    dori.descend(setting, optimizer, begun, setting.latents(on), on, params())
+    assert [walk.diverged for walk in begun] == [True, False]
+    assert dori.still_open(begun, {}) == begun[1:]
+    assert dori.choose(setting, dori.still_open(begun, {}), setting.latents(on), on) == begun[1:]
+
+
+def test_what_does_not_fit_is_searched_in_parts(setting: Setting, targets: list[Item]) -> None:
+    """
+    Memory for 3 rows with a gradient, 2 trials × 2 restarts × 2 pairs: parts of 8, 4 and then 2 rows, none of which
+    tears the two pairs of a walk apart; with memory for 1 row it does. The search is the same to 1e-4, and so is its
+    cost: rows that were tried in vain are not counted
+    """
+    asked, on = params(restarts=2), trials(*targets[:2])
+    whole = searched(setting, on, asked)
+    for memory, parts in ((3, [8, 4, 2, 2, 2, 2]), (1, [2, 1, 1, 1, 1, 1, 1, 1, 1])):
+        tried: list[int] = []
+
+        def admit(rows: int, memory: int = memory, tried: list[int] = tried) -> None:
+            tried.append(rows)
+            if torch.is_grad_enabled() and rows > memory:
+                raise torch.OutOfMemoryError(f"no memory for {rows} rows")
+
+        setting.model.admit = admit
+        before = setting.model.work.forwards_with_gradient
+        limited = searched(setting, on, asked)
+        assert setting.model.work.forwards_with_gradient - before == 24
+        assert tried[: len(parts)] == parts
+        for among, alone in zip(limited, whole, strict=True):
+            assert among.loss == pytest.approx(alone.loss, abs=1e-4)
+            assert torch.allclose(found(among), found(alone), atol=1e-4)
+
+
+def test_a_row_that_does_not_fit_alone_is_out_of_memory(setting: Setting, targets: list[Item]) -> None:
+    """Halved down to one row, then the error goes up, and no answer is made of what came before."""
+
+    def admit(rows: int) -> None:
+        if torch.is_grad_enabled():
+            raise MemoryError
+
+    setting.model.admit = admit
+    with pytest.raises(OutOfMemory, match="1 rows did not fit"):
+        dori.run(setting, trials(targets[0]), params())
 
 
 def test_every_row_with_a_gradient_is_counted(setting: Setting, targets: list[Item]) -> None:
     """3 trials × 3 steps × 2 pairs = 18; the published search is 50 × 8 = 400 an image."""
     before = setting.model.work.forwards_with_gradient
-    dori.run(setting, trials(*targets), params())
+    searched(setting, trials(*targets), params())
     assert setting.model.work.forwards_with_gradient - before == 18
 
 
 def test_the_watch_hears_of_every_step(setting: Setting, targets: list[Item]) -> None:
-    """2 rows a step for 3 steps, then 2 pictures of 2 guided steps."""
+    """An image is encoded, 2 rows a step for 3 steps, then 2 pictures of 2 guided steps, decoded."""
     seen: list[int] = []
     setting.model.on_forward = seen.append
-    dori.run(setting, trials(targets[0]), params(early_stop=False))
-    assert seen == [2, 2, 2, 4, 4]
+    searched(setting, trials(targets[0]), params(early_stop=False))
+    assert seen == [0, 2, 2, 2, 4, 4, 0]
 
 
 def test_a_v_model_is_searched_by_its_epsilon(
@@ -318,7 +393,7 @@ def test_a_v_model_is_searched_by_its_epsilon(
     config = folder / "scheduler" / "scheduler_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "v_prediction"}))
     v = replace(setting, model=DiffusionModel.load(folder))
-    [answer] = dori.run(v, trials(targets[0]), params(steps=1))
+    [answer] = searched(v, trials(targets[0]), params(steps=1))
     t, eps = draws(setting, KIND, KIND, "fox", "prompt", 0, pairs=2)
     a = setting.model.alpha_bar[t].view(-1, 1, 1, 1)
     x_t = a.sqrt() * setting.latents(trials(targets[0])) + (1 - a).sqrt() * eps

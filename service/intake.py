@@ -1,0 +1,112 @@
+"""Submissions: each is checked for itself, and those that come at the same moment are recorded in one transaction.
+
+A commit costs a flush to the disk and a statement a round trip, whether for one audit or for fifty.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from starlette.concurrency import run_in_threadpool
+
+from ledger import intake
+from ledger.audits import Submission
+from ledger.database import FAILED, UNREACHABLE
+from ledger.errors import EvidenceMissing, LedgerError
+from ledger.intake import Asked, Taken
+from palimpsest.contract.catalogue import ModelCard
+from palimpsest.contract.request import AuditRequest, Target
+from palimpsest.contract.status import Admitted
+from service import digests, images, offer
+from service.admission import admit
+from service.errors import CatalogueNotReady, EvidenceRefused
+from service.gateway import Gateway
+from service.observability import traceparent
+from service.offer import Offer
+from service.together import Together, in_thread
+
+ATTEMPTS = 3
+"""How often images are kept for a request: a collection may remove one before the audit that names it is there."""
+
+
+class Intake:
+    """Where audits are submitted to one gateway."""
+
+    def __init__(self, gateway: Gateway, *, pixels: int) -> None:
+        self._gateway, self._pixels = gateway, pixels
+        self._offers: Together[str, Offer] = Together(in_thread(self._read_offers))
+        self._records: Together[Asked, Taken] = Together(in_thread(self._record), most=50)
+
+    async def submit(self, tenant: str, request: AuditRequest, key: str) -> Taken:
+        """Accept an audit. The same request under the same key is one audit, however often it is sent.
+
+        Raises a Refusal, and leaves no trace in the ledger, when the audit cannot be done here; KeyReused when the key
+        belongs to another request.
+        """
+        offered = await self._offers.ask(tenant)
+        trace = traceparent()
+        for _ in range(ATTEMPTS):
+            if has_images(request):
+                submission = await run_in_threadpool(self._prepared, tenant, request, key, offered, trace)
+            else:
+                submission = self._prepared(tenant, request, key, offered, trace)
+            with suppress(EvidenceMissing):
+                return await self._records.ask((tenant, submission))
+        raise EvidenceRefused
+
+    async def check(self, tenant: str, request: AuditRequest) -> Admitted:
+        """Say what would be accepted; raises the Refusal that a submission would meet. Nothing is kept or recorded."""
+        offered = await self._offers.ask(tenant)
+        card = await run_in_threadpool(admit, request, offered, pixels=self._pixels)
+        return Admitted(
+            model=card.id,
+            model_digest=card.digest,
+            engine=offered.engine,
+            targets=size(card, request.targets, request.target_set),
+            controls=size(card, request.controls, request.control_set),
+        )
+
+    def _prepared(self, tenant: str, request: AuditRequest, key: str, offered: Offer, trace: str | None) -> Submission:
+        card = admit(request, offered, pixels=self._pixels)
+        recorded = images.keep(self._gateway.evidence, tenant, request)
+        return Submission(
+            request=recorded,
+            request_digest=digests.request_digest(recorded, card, offered.engine),
+            model_id=card.id,
+            labels=dict(request.labels),
+            key=key,
+            fingerprint=digests.fingerprint(recorded),
+            reuse=not request.force_new,
+            traceparent=trace,
+        )
+
+    def _read_offers(self, tenants: Sequence[str]) -> list[Offer | Exception]:
+        found = {tenant: self._read_offer(tenant) for tenant in set(tenants)}
+        return [found[tenant] for tenant in tenants]
+
+    def _read_offer(self, tenant: str) -> Offer | Exception:
+        try:
+            return offer.read(self._gateway.ledger, tenant)
+        except CatalogueNotReady as refusal:
+            return refusal
+
+    def _record(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
+        """One transaction for all; should it fail, one for each, so that nobody is refused for another's sake."""
+        try:
+            with self._gateway.ledger.writing() as connection:
+                return list(intake.take(connection, asked))
+        except UNREACHABLE:
+            raise
+        except (*FAILED, LedgerError) as error:
+            if len(asked) == 1:
+                return [error]
+        return [answer for one in asked for answer in self._record([one])]
+
+
+def has_images(request: AuditRequest) -> bool:
+    """Whether pictures come with the request, which take time to decode and to keep."""
+    return next(images.inline_images(request), None) is not None
+
+
+def size(card: ModelCard, listed: list[Target] | None, named: str | None) -> int:
+    """How many targets these are, or controls."""
+    return len(listed or []) + sum(known.size for known in card.target_sets if known.id == named)

@@ -1,0 +1,45 @@
+"""A mitigated model to take away: a folder in Stable Diffusion's layout, or what is added to the model it came from.
+
+    folder    every part as safetensors in float32; the denoiser's weights are W + Δ
+    delta     Δ alone, by the denoiser's parameter names; float32, so that W + Δ is what the audit measured, bit by bit
+
+Masks are written as the delta that takes their weights to 0. Only a joint edit of weights is one model.
+"""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save
+
+from worker.engine.edits import JOINT, Edit, as_delta
+from worker.engine.errors import MethodFailed
+from worker.engine.model import DiffusionModel
+
+
+def checkpoint(model: DiffusionModel, edit: Edit, folder: Path) -> None:
+    """Write the mitigated model; ``folder`` is made, and loads as any model does."""
+    with model.edited(_delta(model, edit)):
+        model.pipeline.save_pretrained(folder, safe_serialization=True)
+    for config in [folder / "model_index.json", *folder.glob("*/config.json")]:
+        _forget_where_it_was(config)
+
+
+def delta(model: DiffusionModel, edit: Edit) -> bytes:
+    """A safetensors file of Δ; its metadata says what it is, how it is applied and to which model."""
+    said = {"what": "delta", "of": "unet", "apply": "W + delta in float32", "baseline": model.digest}
+    tensors = {name: D.contiguous() for name, D in _delta(model, edit).groups[JOINT].items()}
+    # Under one key, for safetensors writes several in an order of its own each time.
+    return save(tensors, metadata={"palimpsest": json.dumps(said, sort_keys=True)})
+
+
+def _delta(model: DiffusionModel, edit: Edit) -> Edit:
+    if not edit.joint:
+        raise MethodFailed("only a joint mitigation is a model that can be exported: this one has a model per target")
+    return as_delta(model.unet, edit)
+
+
+def _forget_where_it_was(config: Path) -> None:
+    """diffusers writes the path a part was loaded from, which is nobody else's concern and differs by machine."""
+    said = json.loads(config.read_text())
+    if said.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,1 @@
+"""Charts of our own: a few shapes, written as SVG or painted as PNG."""

@@ -1,0 +1,66 @@
+"""A model's folder before it is loaded: family, digest and size. Needs neither torch nor diffusers."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.engine.errors import ModelRefused
+
+Watch = Callable[[int], None]
+"""Told rows of work as they pass, 0 for work of another kind; may raise to stop it."""
+
+FAMILIES = {"StableDiffusionPipeline": "sd1"}
+"""A family is an architecture, told by the pipeline's class: models of one family share workers."""
+
+WEIGHTS = ("unet", "vae", "text_encoder")
+BYTES_A_NUMBER = 4
+BLOCK_BYTES = 2**24
+"""Read between two looks of the watch."""
+
+
+def family_of(folder: Path) -> str:
+    """The family of the model in this folder. Raises ModelRefused for one this engine cannot load."""
+    try:
+        named = json.loads((folder / "model_index.json").read_text())["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelRefused(f"{folder.name} is not a Stable Diffusion folder: it names no pipeline") from error
+    if named not in FAMILIES:
+        raise ModelRefused(f"{folder.name} is not a Stable Diffusion folder: it holds a {named}")
+    return FAMILIES[named]
+
+
+def digest_of(folder: Path, watch: Watch | None = None) -> str:
+    """sha256 over the relative name and sha256 of every file that makes the model what it is."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".txt"):
+            lines.append(f"{_file_digest(path, watch)}  {path.relative_to(folder).as_posix()}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _file_digest(path: Path, watch: Watch | None) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            if watch is not None:
+                watch(0)
+    return digest.hexdigest()
+
+
+def bytes_of(folder: Path) -> int:
+    """What the model's parameters will take once they are loaded, read off the headers of its files."""
+    return sum(_bytes_in(file) for name in WEIGHTS for file in (folder / name).glob("*.safetensors"))
+
+
+def _bytes_in(file: Path) -> int:
+    with file.open("rb") as content:
+        length = int.from_bytes(content.read(8), "little")
+        header = content.read(min(length, file.stat().st_size))
+    try:
+        tensors = {name: told["shape"] for name, told in json.loads(header).items() if name != "__metadata__"}
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ModelRefused(f"{file.name} in {file.parent.name} is not a safetensors file") from error
+    return sum(BYTES_A_NUMBER * math.prod(shape) for shape in tensors.values())
