@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, String, bindparam, func, select
 
 from ledger.database import now, upsert
 from ledger.schema import methods, models
@@ -26,6 +26,13 @@ def publish(
         .values(tenant_id=tenant, engine=engine, **fresh)
         .on_conflict_do_update(index_elements=["tenant_id", "engine"], set_=fresh)
     )
+
+
+def select_edition() -> Select[Any]:
+    """What is another row after every publication: for a tenant, its name in the parameter ``tenant``."""
+    tenant = bindparam("tenant", type_=String)
+    latest = select(func.max(methods.c.published_at)).where(methods.c.tenant_id == tenant).scalar_subquery()
+    return select(func.count(), func.max(models.c.published_at), latest).where(models.c.tenant_id == tenant)
 
 
 def model_cards(connection: Connection, tenant: str) -> list[dict[str, Any]]:

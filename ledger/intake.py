@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Float, Insert, bindparam, exists, func, insert, literal, select, tuple_
+from sqlalchemy import JSON, Connection, Insert, Table, TableValuedAlias, exists, func, insert, literal, select, tuple_
 from ulid import ULID
 
 from ledger import audits, holdings, schema
@@ -36,11 +36,12 @@ class Taken:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a key stands for; ``place`` is that of the submission that bound it now, None if it was bound before."""
+    """What a key stands for, since when; ``place`` is that of the submission that bound it, None if none did now."""
 
     fingerprint: str
     audit_id: str
-    place: int | None
+    at: float
+    place: int | None = None
 
 
 def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReused]:
@@ -51,11 +52,11 @@ def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReus
     """
     twins = _twins(connection, asked)
     bound = _bind(connection, asked, [twin or f"aud_{ULID()}" for twin in twins])
-    new = {
-        bound[key].audit_id: asked[place]
+    new = [
+        New(bound[key].audit_id, *asked[place], bound[key].at)
         for place, key in enumerate(map(_key, asked))
         if bound[key].place == place and twins[place] is None
-    }
+    ]
     created = _create(connection, new)
     answers: list[Taken | KeyReused] = []
     for place, (tenant, submission) in enumerate(asked):
@@ -109,138 +110,148 @@ def _bind(connection: Connection, asked: Sequence[Asked], ids: Sequence[str]) ->
         upsert(connection, idempotency)
         .values(endpoint=ENDPOINT, created_at=now())
         .on_conflict_do_nothing()
-        .returning(idempotency.c.tenant_id, idempotency.c.key)
+        .returning(idempotency.c.tenant_id, idempotency.c.key, idempotency.c.created_at)
     )
-    taken = {(row.tenant_id, row.key) for row in connection.execute(free, rows)}
-    bound = {key: Bound(asked[place][1].fingerprint, ids[place], place) for key, place in first.items() if key in taken}
-    return bound | _bound_before(connection, sorted(first.keys() - taken))
+    taken = {(row.tenant_id, row.key): row.created_at for row in connection.execute(free, rows)}
+    bound = {
+        key: Bound(asked[place][1].fingerprint, ids[place], taken[key], place)
+        for key, place in first.items()
+        if key in taken
+    }
+    return bound | _bound_before(connection, sorted(first.keys() - taken.keys()))
 
 
 def _bound_before(connection: Connection, keys: list[Key]) -> dict[Key, Bound]:
     if not keys:
         return {}
+    table = idempotency.c
     rows = connection.execute(
-        select(idempotency.c.tenant_id, idempotency.c.key, idempotency.c.fingerprint, idempotency.c.audit_id).where(
-            idempotency.c.endpoint == ENDPOINT, tuple_(idempotency.c.tenant_id, idempotency.c.key).in_(keys)
+        select(table.tenant_id, table.key, table.fingerprint, table.audit_id, table.created_at).where(
+            table.endpoint == ENDPOINT, tuple_(table.tenant_id, table.key).in_(keys)
         )
     )
-    return {(tenant, key): Bound(fingerprint, audit_id, None) for tenant, key, fingerprint, audit_id in rows}
+    return {(tenant, key): Bound(*bound) for tenant, key, *bound in rows}
 
 
-def _create(connection: Connection, new: dict[str, Asked]) -> dict[str, AuditRow]:
+@dataclass(frozen=True)
+class New:
+    """An audit to come, under its id, at the moment its key was bound."""
+
+    audit_id: str
+    tenant: str
+    submission: Submission
+    at: float
+
+    def values(self) -> list[Any]:
+        """What is particular to it, its unit's id just drawn; all its rows are made of this, in the database."""
+        submission = self.submission
+        seconds = submission.deadline_seconds
+        return [
+            self.tenant,
+            self.audit_id,
+            f"unit_{ULID()}",
+            submission.model_id,
+            submission.request_digest,
+            submission.request,
+            submission.labels,
+            {} if submission.traceparent is None else {"traceparent": submission.traceparent},
+            self.at,
+            None if seconds is None else self.at + seconds,
+        ]
+
+
+def _create(connection: Connection, new: list[New]) -> dict[str, AuditRow]:
     """Every row of every new audit; the audits as they stand then."""
-    if not new:
-        return {}
-    families = _families(connection, {(tenant, submission.model_id) for tenant, submission in new.values()})
-    at: float = connection.execute(select(now())).scalar_one()
-    listed = [
-        _listed_values(tenant, audit_id, submission, families.get((tenant, submission.model_id)), at)
-        for audit_id, (tenant, submission) in new.items()
-    ]
-    for statement in _inserts(connection.dialect.name):
-        connection.execute(statement, {"listed": listed, "moment": at})
-    for audit_id, (tenant, submission) in new.items():
-        holdings.hold_images(connection, tenant, audit_id, submission.request)
-    return {audit_id: _standing(tenant, audit_id, submission, at) for audit_id, (tenant, submission) in new.items()}
-
-
-def _families(connection: Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The family of each published model, by tenant and id."""
-    rows = connection.execute(
-        select(models.c.tenant_id, models.c.id, models.c.card["family"].as_string()).where(
-            tuple_(models.c.tenant_id, models.c.id).in_(sorted(wanted))
-        )
-    )
-    return {(tenant, model_id): family for tenant, model_id, family in rows}
-
-
-def _listed_values(tenant: str, audit_id: str, submission: Submission, family: str | None, at: float) -> list[Any]:
-    """What is particular to one audit; all its rows are made of this, in the database."""
-    return [
-        tenant,
-        audit_id,
-        f"unit_{ULID()}",
-        family,
-        submission.model_id,
-        submission.request_digest,
-        submission.request,
-        submission.labels,
-        {} if submission.traceparent is None else {"traceparent": submission.traceparent},
-        None if submission.deadline_seconds is None else at + submission.deadline_seconds,
-    ]
+    listed = [one.values() for one in new]
+    for statement in _inserts(connection.dialect.name) if new else ():
+        connection.execute(statement, {"listed": listed})
+    for one in new:
+        holdings.hold_images(connection, one.tenant, one.audit_id, one.submission.request)
+    return {one.audit_id: _standing(one) for one in new}
 
 
 @cache
 def _inserts(dialect: str) -> list[Insert]:
-    """The rows that ``audits.submit`` leaves behind, all of one ``moment``, for each audit that is ``listed``.
+    """The rows that ``audits.submit`` leaves behind, for each audit that is ``listed``: a statement a table.
 
-    Of however many audits, it is one statement a table, always the same, with one JSON array for its parameter.
+    Of however many audits, they are always the same, with one JSON array for their parameter. PostgreSQL takes them all
+    as one.
     """
     listed = unfolded(dialect)
-    value = listed.c.value
-    tenant, audit_id, unit_id, family, model_id, digest = (value[n].as_string() for n in range(6))
-    request, labels, traced = (value[n].as_json() for n in (6, 7, 8))
-    moment = bindparam("moment", type_=Float(53))
-    own = {"tenant_id": tenant, "audit_id": audit_id}
-    audit = {
-        "tenant_id": tenant,
-        "id": audit_id,
-        "state": literal("queued"),
-        "revision": literal(1),
-        "event_seq": literal(1),
-        "model_id": model_id,
-        "family": family,
-        "request": request,
-        "request_digest": digest,
-        "labels": labels,
-        "created_at": moment,
-        "deadline_at": value[9].as_float(),
-    }
-    event = {**own, "seq": literal(1), "type": literal("audit.queued"), "data": traced, "at": moment}
-    stage = {**own, "name": literal("plan"), "ordinal": literal(0), "blockers": literal(0), "total": literal(1)}
-    unit = {
-        **own,
-        "id": unit_id,
-        "stage": literal("plan"),
-        "ordinal": literal(0),
-        "kind": literal("plan"),
-        "critical": literal(True),
-        "payload": literal({}, JSON),
-        "state": literal("queued"),
-        "queued_at": moment,
-    }
-    message = {**own, "unit_id": unit_id, "attempt": literal(1), "family": family, "created_at": moment}
-    rows = {
-        schema.audits: audit,
-        schema.events: event,
-        schema.stages: {**stage, "remaining": literal(1)},
-        schema.units: unit,
-        schema.outbox: message,
-    }
-    return [
+    inserts = [
         insert(table).from_select(list(row), select(*row.values()).select_from(listed), include_defaults=False)
-        for table, row in rows.items()
+        for table, row in _rows(listed).items()
     ]
+    if dialect == "sqlite":
+        return inserts
+    *others, last = inserts
+    return [last.add_cte(*(other.cte(f"new_{place}") for place, other in enumerate(others)))]
 
 
-def _standing(tenant: str, audit_id: str, submission: Submission, at: float) -> AuditRow:
+def _rows(listed: TableValuedAlias) -> dict[Table, dict[str, Any]]:
+    """What a new audit has a row in, and that row, from ``New.values``."""
+    value = listed.c.value
+    tenant, audit_id, unit_id, model_id, digest = (value[n].as_string() for n in range(5))
+    request, labels, traced = (value[n].as_json() for n in (5, 6, 7))
+    at, deadline = (value[n].as_float() for n in (8, 9))
+    published = select(models.c.card["family"].as_string()).where(models.c.tenant_id == tenant, models.c.id == model_id)
+    family = published.correlate(listed).scalar_subquery()
+    own = {"tenant_id": tenant, "audit_id": audit_id}
+    unit = {"id": unit_id, "kind": literal("plan"), "critical": literal(True), "payload": literal({}, JSON)}
+    return {
+        schema.audits: {
+            "tenant_id": tenant,
+            "id": audit_id,
+            "state": literal("queued"),
+            "revision": literal(1),
+            "event_seq": literal(1),
+            "model_id": model_id,
+            "family": family,
+            "request": request,
+            "request_digest": digest,
+            "labels": labels,
+            "created_at": at,
+            "deadline_at": deadline,
+        },
+        schema.events: {**own, "seq": literal(1), "type": literal("audit.queued"), "data": traced, "at": at},
+        schema.stages: {
+            **own,
+            "name": literal("plan"),
+            "ordinal": literal(0),
+            "blockers": literal(0),
+            "total": literal(1),
+            "remaining": literal(1),
+        },
+        schema.units: {
+            **own,
+            **unit,
+            "stage": literal("plan"),
+            "ordinal": literal(0),
+            "state": literal("queued"),
+            "queued_at": at,
+        },
+        schema.outbox: {**own, "unit_id": unit_id, "attempt": literal(1), "family": family, "created_at": at},
+    }
+
+
+def _standing(new: New) -> AuditRow:
     """A new audit as ``audits.get`` would find it."""
     return AuditRow(
-        tenant=tenant,
-        id=audit_id,
+        tenant=new.tenant,
+        id=new.audit_id,
         state="queued",
         ending="succeeded",
         revision=1,
-        model_id=submission.model_id,
-        request=submission.request,
-        labels=submission.labels,
+        model_id=new.submission.model_id,
+        request=new.submission.request,
+        labels=new.submission.labels,
         engine=None,
         outcome=None,
         result_digest=None,
         report_digest=None,
         error=None,
         detail=None,
-        created_at=at,
+        created_at=new.at,
         started_at=None,
         finished_at=None,
         stages=[StageRow("plan", done=0, failed=0, total=1, fraction=0.0)],

@@ -1,83 +1,100 @@
-"""How far audits are, for an event loop: the one question that is asked for every poll.
+"""Two small questions for an event loop, which are asked for every poll and for every submission.
 
-On PostgreSQL it is asked over a connection of the loop's own, kept open and outside any transaction: one statement, one
-round trip, and no thread to hand the interpreter to and fro. SQLite answers within the process, in a thread.
+On PostgreSQL they are asked over a connection of the loop's own, kept open and outside any transaction: one statement,
+one round trip, and no thread to hand the interpreter to and fro. SQLite answers within the process, in a thread.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Json
+from sqlalchemy import Select
 from sqlalchemy.exc import OperationalError
 
-from ledger import events
+from ledger import catalogue, events
 from ledger.database import UNREACHABLE, Ledger
 from ledger.events import Mark
 
 Key = tuple[str, str]
+Rows = Sequence[Sequence[Any]]
 
 
 class Lookout:
-    """For one loop, and one question at a time."""
+    """For one loop. Raises what is in ``UNREACHABLE``; a connection that was lost is replaced once before it does."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._line = Line(ledger) if ledger.engine.dialect.name == "postgresql" else None
+        dialect = ledger.engine.dialect.name
+        self._line = Line(ledger) if dialect == "postgresql" else None
+        self._marks, self._edition = events.select_marks(dialect), catalogue.select_edition()
 
     async def marks(self, wanted: Collection[Key]) -> dict[Key, Mark]:
-        """As ``events.marks``, as of now. Raises what is in ``UNREACHABLE``."""
-        if self._line is None:
-            return await asyncio.to_thread(self._look, wanted)
-        if self._line.is_open:
-            try:
-                return await self._line.marks(wanted)
-            except UNREACHABLE:
-                await self._line.close()
-        return await self._line.marks(wanted)
+        """How far each of these (tenant, audit id) is, as of now; those that do not exist are left out."""
+        rows = await self._ask(self._marks, {"listed": [list(key) for key in set(wanted)]})
+        return {(row[0], row[1]): Mark(*row[2:]) for row in rows}
+
+    async def edition(self, tenant: str) -> tuple[Any, ...]:
+        """Something that is another after every publication of models and methods."""
+        return tuple((await self._ask(self._edition, {"tenant": tenant}))[0])
 
     async def close(self) -> None:
         """Give the connection back; the next question opens another."""
         if self._line is not None:
             await self._line.close()
 
-    def _look(self, wanted: Collection[Key]) -> dict[Key, Mark]:
+    async def _ask(self, question: Select[Any], values: dict[str, Any]) -> Rows:
+        if self._line is None:
+            return await asyncio.to_thread(self._read, question, values)
+        if self._line.is_open:
+            try:
+                return await self._line.ask(question, values)
+            except UNREACHABLE:
+                await self._line.close()
+        return await self._line.ask(question, values)
+
+    def _read(self, question: Select[Any], values: dict[str, Any]) -> Rows:
         with self._ledger.reading() as connection:
-            return events.marks(connection, wanted)
+            return [tuple(row) for row in connection.execute(question, values)]
 
 
 class Line:
-    """A connection to PostgreSQL that is opened when it is needed."""
+    """A connection to PostgreSQL that is opened when it is needed, for one question after another."""
 
     def __init__(self, ledger: Ledger) -> None:
-        engine = ledger.engine
-        self._arguments: dict[str, Any] = dict(engine.dialect.create_connect_args(engine.url)[1])
-        question = events.select_marks("postgresql").compile(dialect=engine.dialect)
-        self._statement, self._parameters = question.string.encode(), question.params
+        self._dialect = ledger.engine.dialect
+        self._arguments: dict[str, Any] = dict(self._dialect.create_connect_args(ledger.engine.url)[1])
+        self._compiled: dict[Select[Any], tuple[bytes, dict[str, Any]]] = {}
         self._connection: psycopg.AsyncConnection | None = None
+        self._free = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection, be it one that has been lost meanwhile."""
         return self._connection is not None
 
-    async def marks(self, wanted: Collection[Key]) -> dict[Key, Mark]:
-        """As ``events.marks``."""
+    async def ask(self, question: Select[Any], values: dict[str, Any]) -> Rows:
+        """All rows of the answer."""
+        statement, parameters = self._words(question)
+        sent = {name: Json(value) if isinstance(value, list) else value for name, value in values.items()}
         try:
-            if self._connection is None:
-                self._connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
-            listed = Json([list(key) for key in set(wanted)])
-            asked = await self._connection.execute(
-                self._statement, {**self._parameters, "listed": listed}, prepare=True
-            )
-            rows = await asked.fetchall()
+            async with self._free:
+                if self._connection is None:
+                    self._connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
+                asked = await self._connection.execute(statement, {**parameters, **sent}, prepare=True)
+                return await asked.fetchall()
         except psycopg.Error as error:
-            raise OperationalError("marks", None, error) from error
-        return {(row[0], row[1]): Mark(*row[2:]) for row in rows}
+            raise OperationalError("a question of the lookout", None, error) from error
 
     async def close(self) -> None:
         """Give the connection back."""
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    def _words(self, question: Select[Any]) -> tuple[bytes, dict[str, Any]]:
+        if question not in self._compiled:
+            compiled = question.compile(dialect=self._dialect)
+            self._compiled[question] = compiled.string.encode(), dict(compiled.params)
+        return self._compiled[question]

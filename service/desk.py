@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ledger.audits import AuditRow
+from ledger.lookout import Lookout
 from palimpsest.contract.status import TERMINAL
 from service import answers
 from service.gateway import Gateway
@@ -29,9 +30,10 @@ class Desk:
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self.reader = Reader()
-        self.standings = Standings(gateway.ledger)
+        self._lookout = Lookout(gateway.ledger)
+        self.standings = Standings(gateway.ledger, self._lookout)
         self.tailer = Tailer(gateway.ledger, pause=settings.tail_seconds, most=settings.streams_per_tenant)
-        self.intake = Intake(gateway, pixels=settings.pixel_limit)
+        self.intake = Intake(gateway, self._lookout, pixels=settings.pixel_limit)
         self._rings: Together[None, None] = Together(in_thread(self._ring), most=EVERYBODY, rest=REST)
         self._doorbell = gateway.doorbell
 
@@ -54,7 +56,7 @@ class Desk:
 
     async def close(self) -> None:
         """The gateway has ended."""
-        await self.standings.close()
+        await self._lookout.close()
 
     def _ring(self, asked: Sequence[None]) -> list[Exception | None]:
         self._doorbell.ring()

@@ -3,8 +3,10 @@
 A commit costs a flush to the disk and a statement a round trip, whether for one audit or for fifty.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +15,7 @@ from ledger.audits import Submission
 from ledger.database import FAILED, UNREACHABLE
 from ledger.errors import EvidenceMissing, LedgerError
 from ledger.intake import Asked, Taken
+from ledger.lookout import Lookout
 from palimpsest.contract.catalogue import ModelCard
 from palimpsest.contract.request import AuditRequest, Target
 from palimpsest.contract.status import Admitted
@@ -31,9 +34,10 @@ ATTEMPTS = 3
 class Intake:
     """Where audits are submitted to one gateway."""
 
-    def __init__(self, gateway: Gateway, *, pixels: int) -> None:
-        self._gateway, self._pixels = gateway, pixels
-        self._offers: Together[str, Offer] = Together(in_thread(self._read_offers))
+    def __init__(self, gateway: Gateway, lookout: Lookout, *, pixels: int) -> None:
+        self._gateway, self._lookout, self._pixels = gateway, lookout, pixels
+        self._known: dict[str, tuple[tuple[Any, ...], Offer]] = {}
+        self._offers: Together[str, Offer] = Together(self._offers_now)
         self._records: Together[Asked, Taken] = Together(in_thread(self._record), most=50)
 
     async def submit(self, tenant: str, request: AuditRequest, key: str) -> Taken:
@@ -79,15 +83,21 @@ class Intake:
             traceparent=trace,
         )
 
-    def _read_offers(self, tenants: Sequence[str]) -> list[Offer | Exception]:
-        found = {tenant: self._read_offer(tenant) for tenant in set(tenants)}
+    async def _offers_now(self, tenants: Sequence[str]) -> list[Offer | Exception]:
+        found = {tenant: await self._offer(tenant) for tenant in set(tenants)}
         return [found[tenant] for tenant in tenants]
 
-    def _read_offer(self, tenant: str) -> Offer | Exception:
-        try:
-            return offer.read(self._gateway.ledger, tenant)
-        except CatalogueNotReady as refusal:
-            return refusal
+    async def _offer(self, tenant: str) -> Offer | Exception:
+        """The catalogue, read again only when there is another edition of it."""
+        edition = await self._lookout.edition(tenant)
+        known = self._known.get(tenant)
+        if known is None or known[0] != edition:
+            try:
+                known = edition, await asyncio.to_thread(offer.read, self._gateway.ledger, tenant)
+            except CatalogueNotReady as refusal:
+                return refusal
+            self._known[tenant] = known
+        return known[1]
 
     def _record(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
         """One transaction for all; should it fail, one for each, so that nobody is refused for another's sake."""

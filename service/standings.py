@@ -49,8 +49,8 @@ class Told:
 class Standings:
     """What GET /v1/audits/{id} knows."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._lookout = ledger, Lookout(ledger)
+    def __init__(self, ledger: Ledger, lookout: Lookout) -> None:
+        self._ledger, self._lookout = ledger, lookout
         self._marks: Together[Key, Mark] = Together(self._read_marks)
         self._rows: Together[Key, Told] = Together(in_thread(self._read_rows))
         self._kept: OrderedDict[Key, Told] = OrderedDict()
@@ -66,10 +66,6 @@ class Standings:
         if kept is not None and kept.serves(mark, known, time.monotonic()):
             return kept
         return self._keep(key, await self._rows.ask(key))
-
-    async def close(self) -> None:
-        """Give back the connection that is kept for polls."""
-        await self._lookout.close()
 
     def _keep(self, key: Key, told: Told) -> Told:
         self._kept[key] = told

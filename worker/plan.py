@@ -197,7 +197,7 @@ def limitations(request: AuditRequest, plan: Plan) -> list[str]:
             )
     if not plan.batches or not any(batch.controls for batch in plan.batches):
         said.append(
-            "There are no controls: a recovery cannot be told from what the search draws of any image, so none is claimed."
+            "There are no controls: a recovery cannot be told from what the search draws of any image: none is claimed."
         )
     said += [
         f"{spec.id}: {len(spec.sha256)} images were given; a picture near any counts, the search aims at the first."

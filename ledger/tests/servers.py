@@ -124,13 +124,17 @@ class Server:
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-lines:])
 
     def _prepare(self) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, self.user, pwd.getpwnam(self.user).pw_gid)
+        for name, number in self._owner().items():
+            if name != "extra_groups":
+                shutil.chown(self.folder, **{name: number})
 
     def _owner(self) -> dict[str, Any]:
+        """Of its process and its files, where root starts it: the package's own user, else nobody."""
         if os.geteuid() != 0:
             return {}
-        return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+        account = known.get(self.user) or known["nobody"]
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
     def _command(self) -> list[str]:
         raise NotImplementedError

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from ledger import audits, catalogue, holdings, intake
+from ledger import audits, catalogue, holdings, intake, schema
 from ledger.errors import EvidenceMissing, KeyReused
 from ledger.intake import Asked, Taken
 from ledger.schema import metadata
@@ -44,6 +44,9 @@ def test_it_leaves_the_rows_of_a_single_submission(drive: Driver, changes: dict[
     submission = drive.submission(**changes)
     (taken,) = take(drive, (TENANT, submission))
     together = nameless(drive)
+    (unit,), (message,) = drive.rows(schema.units), drive.rows(schema.outbox)
+    assert (unit.id, unit.audit_id) == (message.unit_id, message.audit_id)
+    assert unit.audit_id == taken.accepted.audit_id
     with drive.ledger.reading() as connection:
         assert audits.get(connection, TENANT, taken.accepted.audit_id) == taken.row
     with drive.ledger.writing() as connection:

@@ -63,11 +63,15 @@ def assemble(cache: Path, pipeline_folder: Path, vae_folder: Path, demo: Path) -
 
 
 def write_model(pipeline_folder: Path, vae_folder: Path, out: Path) -> None:
-    """The trained pipeline with its codec, in half precision, and the tokenizer's classic files."""
+    """The trained pipeline with its codec, and the tokenizer's classic files.
+
+    Half precision, but for the text encoder: transformers computes in the precision of the file, diffusers in float32.
+    """
     shutil.rmtree(out, ignore_errors=True)
     pipeline = StableDiffusionPipeline.from_pretrained(pipeline_folder, safety_checker=None)
     pipeline.vae = AutoencoderKL.from_pretrained(vae_folder)
     pipeline.to(dtype=torch.float16)
+    pipeline.text_encoder.to(torch.float32)
     pipeline.save_pretrained(out)
     model = json.loads(pipeline.tokenizer.backend_tokenizer.to_str())["model"]
     (out / "tokenizer" / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))

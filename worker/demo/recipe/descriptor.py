@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,18 @@ TEMPERATURE = 0.05
 ENTROPY_WEIGHT = 5.0
 PICTURES = 64
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One one-cycle run: its length, highest learning rate and seed."""
+
+    steps: int
+    peak: float
+    seed: int
+
+
+CYCLES = (Cycle(1200, 2e-3, seed=5), Cycle(1600, 1.5e-3, seed=7))
 
 
 class Residual(nn.Module):
@@ -131,10 +144,10 @@ class Sampler:
         return torch.tensor(rows)
 
 
-def train(cache: Path, vae_folder: Path, out: Path, *, steps: int, seed: int = 5) -> None:
-    """``out`` receives the TorchScript file."""
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+def train(cache: Path, vae_folder: Path, out: Path, *, cycle: Cycle, begin: Path | None) -> None:
+    """``out`` receives the TorchScript file; ``begin`` is that of the cycle before, None for fresh weights."""
+    torch.manual_seed(cycle.seed)
+    generator = torch.Generator().manual_seed(cycle.seed)
     listed, pixels = glyphs.load(cache)
     mine = [g for g in listed if g.role == "ordinary"]
     x_all = codec.to_tensor(pixels[[g.row for g in mine]])
@@ -145,11 +158,13 @@ def train(cache: Path, vae_folder: Path, out: Path, *, steps: int, seed: int = 5
     print("descriptor pictures", tuple(versions.shape), flush=True)
     sampler = Sampler([g.subcategory for g in mine], [g.name for g in mine], generator)
     model = Descriptor()
+    if begin is not None:
+        model.load_state_dict(torch.jit.load(str(begin)).state_dict())
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), cycle.peak, weight_decay=1e-2, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, cycle.peak, cycle.steps, pct_start=0.1)
     started = time.time()
-    for step in range(steps):
+    for step in range(cycle.steps):
         rows = sampler.draw()
         kinds = torch.randint(len(versions), (2, len(rows)), generator=generator)
         one = mild(versions[kinds[0], rows].float(), generator)
@@ -161,13 +176,13 @@ def train(cache: Path, vae_folder: Path, out: Path, *, steps: int, seed: int = 5
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        if step % 50 == 0 or step == steps - 1:
+        if step % 50 == 0 or step == cycle.steps - 1:
             elapsed = time.time() - started
             print(
                 f"descriptor {step} infonce {info_nce.item():.3f} entropy {entropy.item():.3f} s {elapsed:.0f}",
                 flush=True,
             )
-        if step % 250 == 249 or step == steps - 1:
+        if step % 250 == 249 or step == cycle.steps - 1:
             save(model, out)
 
 
@@ -185,12 +200,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/demo"))
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("worker/demo/descriptor/descriptor.torchscript.pt"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--cycle", type=int, choices=range(1, 1 + len(CYCLES)), required=True)
+    parser.add_argument("--begin", type=Path, help="TorchScript file of the cycle before; none for the first")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
-    train(arguments.cache, arguments.vae, arguments.out, steps=arguments.steps)
+    cycle = CYCLES[arguments.cycle - 1]
+    train(arguments.cache, arguments.vae, arguments.out, cycle=cycle, begin=arguments.begin)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
+from scipy.special import gammaln
 from torch import Tensor
 
 from palimpsest.contract.methods import NemoParams, WandaParams
@@ -98,4 +98,11 @@ def agreements(sets: Sequence[Packed], others: Sequence[Packed] | None = None) -
 def expected_iou(n: int, a: int, b: int) -> float:
     """The mean IoU of independent random sets of a and b among n; a + b > 0."""
     k = np.arange(max(0, a + b - n), min(a, b) + 1)
-    return float((hypergeom.pmf(k, n, a, b) * k / (a + b - k)).sum())
+    log_p = _log_choose(a, k) + _log_choose(n - a, b - k) - _log_choose(n, np.array([b]))
+    return float((np.exp(log_p) * k / (a + b - k)).sum())
+
+
+def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+    """log C(n, k); scipy.stats would take a second where this takes a millisecond."""
+    chosen: NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return chosen

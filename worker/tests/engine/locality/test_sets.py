@@ -3,8 +3,10 @@
 from itertools import combinations
 from math import isnan
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import hypergeom
 
 from palimpsest.contract.methods import LocalityParams
 from worker.engine.locality.sets import agreements, count, expected_iou, iou, nemo_sets, pack, unpack, wanda_sets
@@ -93,3 +95,11 @@ def test_wandas_sets_are_what_wanda_prunes(setting: Setting, params: LocalityPar
         for path, mask in masks.items():
             assert found[path].units == mask.numel()
             assert torch.equal(unpack(found[path].sets[i], mask.shape), mask)
+
+
+def test_chance_of_large_sets_is_that_of_the_tables() -> None:
+    """By scipy's hypergeometric distribution, 400 and 600 among 10,000; near a·b/n over a + b − a·b/n = 24/976."""
+    k = np.arange(401)
+    expected = float((hypergeom.pmf(k, 10_000, 400, 600) * k / (1000 - k)).sum())
+    assert expected_iou(10_000, 400, 600) == pytest.approx(expected, rel=1e-9)
+    assert expected == pytest.approx(24 / 976, rel=1e-2)
