@@ -21,8 +21,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -31,21 +29,23 @@ from typing import Any, ClassVar, Self
 
 import psycopg
 
-PATIENCE = 60.0
-"""Seconds a server may take to start or to stop."""
+from ledger.tests.programs import ServerMissing, find, programs_of_postgresql
+from ledger.tests.running import PATIENCE, descendants, free_port, runs, send, wait_until
 
-DEBIAN = Path("/usr/lib/postgresql")
-
-
-class ServerMissing(RuntimeError):
-    """The program is not installed and this user cannot install it."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = [
+    "ObjectStore",
+    "PostgreSQL",
+    "Redis",
+    "Server",
+    "ServerMissing",
+    "descendants",
+    "find",
+    "free_port",
+    "programs_of_postgresql",
+    "runs",
+    "send",
+    "wait_until",
+]
 
 
 @dataclass
@@ -124,9 +124,9 @@ class Server:
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-lines:])
 
     def _prepare(self) -> None:
-        for name, number in self._owner().items():
-            if name != "extra_groups":
-                shutil.chown(self.folder, **{name: number})
+        owner = self._owner()
+        if owner:
+            shutil.chown(self.folder, owner["user"], owner["group"])
 
     def _owner(self) -> dict[str, Any]:
         """Of its process and its files, where root starts it: the package's own user, else nobody."""
@@ -298,61 +298,3 @@ class ObjectStore(Server):
         connection.close()
         if status != 200:
             raise OSError(f"{method} {path}: {status}")
-
-
-def programs_of_postgresql() -> Path:
-    """The folder of PostgreSQL's own programs, which Debian keeps off the PATH."""
-    return Path(find("initdb", package="postgresql")).resolve().parent
-
-
-def find(program: str, *, package: str) -> str:
-    """The program, installed when root asks. Raises ServerMissing."""
-    found = _look_for(program)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        # At runlevel 1 the package's own service is not started.
-        quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        subprocess.run(["apt-get", "update", "-q"], check=True, env=quietly, stdout=subprocess.DEVNULL)
-        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", package]
-        subprocess.run(install, check=True, env=quietly, stdout=subprocess.DEVNULL)
-        found = _look_for(program)
-    if found is None:
-        raise ServerMissing(f"{program} is not installed and these tests need it: apt-get install {package}")
-    return found
-
-
-def _look_for(program: str) -> str | None:
-    folders = sorted(DEBIAN.glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
-    return shutil.which(program, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")]))
-
-
-def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = PATIENCE, log: Path | None = None) -> None:
-    """Look every 20 ms; TimeoutError after ``seconds``, with the end of the log."""
-    ends = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > ends:
-            told = log.read_text(errors="replace")[-2000:] if log is not None else ""
-            raise TimeoutError(f"waited {seconds:g} s for {what}\n{told}")
-        time.sleep(0.02)
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes a process has started, and theirs (Linux)."""
-    found: list[int] = []
-    with suppress(OSError):
-        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            found += [child, *descendants(child)]
-    return found
-
-
-def runs(pid: int) -> bool:
-    """Whether the process is there and has not ended (a zombie has)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    """Signal a process that may just have ended."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

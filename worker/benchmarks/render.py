@@ -64,7 +64,6 @@ def bundled_model(rows: list[Row]) -> list[str]:
         *aims(rows),
         "",
         *picture(rows),
-        "",
         *ordinary(rows),
     ]
 
@@ -205,9 +204,13 @@ def picture(rows: list[Row]) -> list[str]:
 
 
 def ordinary(rows: list[Row]) -> list[str]:
-    """The second grid."""
-    prompts = next(row for row in rows if row["table"] == "ordinary")["prompts"]
+    """The second grid, of runs that drew one."""
+    drawn = [row["prompts"] for row in rows if row["table"] == "ordinary"]
+    if not drawn:
+        return []
+    [prompts] = drawn
     return [
+        "",
         "![what ordinary prompts draw](bundled-model-ordinary.png)",
         "",
         f"One drawing of each of {len(prompts)} ordinary prompts, evenly spaced in the list, nothing picked: two",
