@@ -23,7 +23,10 @@ def main() -> int:
     stale = []
     for name in asked.only:
         rows = read(RESULTS / "raw" / f"{name}.jsonl")
-        path, text = RESULTS / f"{name}.md", "\n".join(PAGES[name](rows)) + "\n"
+        path = RESULTS / f"{name}.md"
+        if not rows and not path.exists():
+            continue
+        text = "\n".join(PAGES[name](rows)) + "\n"
         if not asked.check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:

@@ -40,7 +40,7 @@ class Cycle:
     seed: int
 
 
-CYCLES = (Cycle(1200, 2e-3, seed=5), Cycle(1600, 1.5e-3, seed=7))
+CYCLES = (Cycle(1200, 2e-3, seed=5),)
 
 
 class Residual(nn.Module):
