@@ -1,7 +1,11 @@
 """The gateway and the sweeper: accept, remember, hand over, answer. Never loads torch.
 
 ``app``        the composition root             ``routes``         HTTP in, a use case, HTTP out
-``audits``     submit, look up, list, cancel    ``admission``      can it be done here?
+``intake``     submit, or only check            ``admission``      can it be done here?
+``audits``     look up, list, cancel, report    ``standings``      where audits stand, for every poll
+``tailer``     the one reader of events         ``streams``        what each who follows is told
+``desk``       what requests do together        ``together``       one question for many who ask
+``reading``    a body becomes a request         ``lines``          log lines, written together
 ``images``     decoded, kept, referred to       ``offer``          what workers have published
 ``malformed``  what is no request at all        ``errors``         why and how it is refused
 ``dispatch``   the doorbell                     ``sweeper``        makes good what was lost

@@ -1,31 +1,17 @@
-"""What can be done with audits: submit, look up, list, cancel, read the report."""
+"""What can be done with audits that are there: look up, list, cancel, read the report."""
 
-import re
 from dataclasses import dataclass
 
 from ledger import audits
-from ledger.audits import AuditRow, Submission
-from ledger.errors import EvidenceCorrupt, EvidenceMissing, NotFound
+from ledger.audits import AuditRow
+from ledger.errors import EvidenceCorrupt, EvidenceMissing
 from palimpsest.contract.problems import Code
-from palimpsest.contract.request import AuditRequest
 from palimpsest.contract.status import TERMINAL
-from service import answers, digests, images, offer
-from service.admission import admit
+from service import answers
 from service.cursor import Selection
 from service.errors import FINAL, Refusal
 from service.gateway import Gateway
-from service.observability import traceparent
-
-ID = re.compile(r"aud_[0-9A-Z]{26}")
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """The audit that answers a submission, and whether it was there before."""
-
-    row: AuditRow
-    replayed: bool
-    reused: bool
+from service.identity import checked
 
 
 @dataclass(frozen=True)
@@ -36,34 +22,10 @@ class Page:
     last: str | None
 
 
-def submit(gateway: Gateway, tenant: str, request: AuditRequest, key: str) -> Submitted:
-    """Accept an audit. The same request under the same key is one audit, however often it is sent.
-
-    Raises a Refusal, and leaves no trace in the ledger, when the audit cannot be done here.
-    """
-    offered = offer.read(gateway.ledger, tenant)
-    card = admit(request, offered)
-    recorded = images.keep(gateway.evidence, tenant, request)
-    submission = Submission(
-        request=recorded,
-        request_digest=digests.request_digest(recorded, card, offered.engine),
-        model_id=card.id,
-        labels=dict(request.labels),
-        key=key,
-        fingerprint=digests.fingerprint(recorded),
-        reuse=not request.force_new,
-        traceparent=traceparent(),
-    )
-    with gateway.ledger.writing() as connection:
-        accepted = audits.submit(connection, tenant, submission)
-        row = audits.get(connection, tenant, accepted.audit_id)
-    return Submitted(row, accepted.replayed, accepted.reused)
-
-
 def look_up(gateway: Gateway, tenant: str, audit_id: str) -> AuditRow:
     """One audit. Raises NotFound, also for another tenant's."""
     with gateway.ledger.reading() as connection:
-        return audits.get(connection, tenant, _id(audit_id))
+        return audits.get(connection, tenant, checked(audit_id))
 
 
 def page(gateway: Gateway, tenant: str, *, limit: int, selection: Selection, before: str | None) -> Page:
@@ -84,7 +46,7 @@ def page(gateway: Gateway, tenant: str, *, limit: int, selection: Selection, bef
 def cancel(gateway: Gateway, tenant: str, audit_id: str) -> AuditRow:
     """Ask an audit to stop, which takes a while; asking twice is asking once. Raises NotFound or AlreadyTerminal."""
     with gateway.ledger.writing() as connection:
-        audits.cancel(connection, tenant, _id(audit_id))
+        audits.cancel(connection, tenant, checked(audit_id))
         return audits.get(connection, tenant, audit_id)
 
 
@@ -106,10 +68,3 @@ def _without_report(row: AuditRow, now: float) -> Refusal:
         return Refusal(Code.REPORT_NOT_READY, detail, headers=FINAL)
     headers = {"Retry-After": str(answers.retry_after(row, now=now))}
     return Refusal(Code.REPORT_NOT_READY, f"the audit is {row.state}; try again later", headers=headers)
-
-
-def _id(audit_id: str) -> str:
-    """What has not the form of an id is the id of nothing, and no database is asked what it makes of it."""
-    if not ID.fullmatch(audit_id):
-        raise NotFound
-    return audit_id

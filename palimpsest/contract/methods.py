@@ -168,6 +168,11 @@ class AdversarialFinetuningParams(Params):
     regular_images: int = Field(
         256, ge=1, le=100_000, description="regular pictures, the model's own (paper: LAION, how many is not published)"
     )
+    regular_target: Literal["noise", "model"] | None = Field(
+        None,
+        description="what regular rows aim at: ε (paper), or the unmitigated model's prediction, its mean (ours); "
+        "by default ε, or the prediction in the standing pool's form",
+    )
     surrogates: int = Field(
         4,
         ge=1,

@@ -115,6 +115,7 @@ class Served:
 
     url: str
     log: Path
+    process: children.Child
 
     def lives(self) -> bool:
         """Whether it answers."""
@@ -209,7 +210,7 @@ def served(bench: Bench, port: int, tmp_path: Path) -> Iterator[Callable[..., Se
         log = tmp_path / "gateway.log"
         process = children.start("gateway", gateway(Settings(port=port)), environment={**os.environ, **told}, log=log)
         running.append(process)
-        answers = Served(f"http://127.0.0.1:{port}", log)
+        answers = Served(f"http://127.0.0.1:{port}", log, process)
         ends = time.monotonic() + 120
         while time.monotonic() < ends and process.exit_code is None and not answers.lives():
             time.sleep(0.1)

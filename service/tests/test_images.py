@@ -3,13 +3,17 @@
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from palimpsest.contract.request import AuditRequest
 from service import images
+from service.app import create_app
+from service.settings import Settings
 from service.tests.conftest import Bench
 
 Picture = Callable[..., bytes]
@@ -74,6 +78,43 @@ def test_a_broken_image_is_refused_by_name(bench: Bench, asked: Callable[..., An
     answer = bench.post(asked(targets=targets, controls=[{"images": [bad]}]))
     assert (answer.status_code, answer.json()["code"]) == (422, "IMAGE_UNREADABLE")
     assert [error["field"] for error in answer.json()["errors"]] == ["targets.1.images.1", "controls.0.images.0"]
+    assert (bench.count(), bench.evidence.root.exists()) == (0, False)
+
+
+def test_a_request_has_so_many_pixels(picture: Picture, inline: Callable[..., Any], asked: Callable[..., Any]) -> None:
+    """
+    8 · 8 = 64 a picture: of 128 allowed two are decoded, and the third is named and is not
+    """
+    request = AuditRequest.model_validate(asked(targets=[{"prompt": "a", "images": [inline(picture())] * 3}]))
+    assert images.unreadable(request, 192) == []
+    (problem,) = images.unreadable(request, 128)
+    assert (problem.field, problem.code) == ("targets.0.images.2", "TOO_MANY_PIXELS")
+
+
+def test_pixels_are_counted_before_they_are_decoded(picture: Picture) -> None:
+    """A broken picture has those its header promises, and whoever counts them may stop it."""
+
+    class Enough(Exception):
+        """It may."""
+
+    def stop(pixels: int) -> None:
+        assert pixels == 64 * 64
+        raise Enough
+
+    content = picture("PNG", (64, 64))
+    with pytest.raises(Enough):
+        images.complaint_about(content[: len(content) // 2], "image/png", stop)
+
+
+def test_too_many_pixels_are_refused_by_name(
+    tmp_path: Path, bench: Bench, asked: Callable[..., Any], inline: Callable[..., Any]
+) -> None:
+    """422 TOO_MANY_PIXELS by a gateway that takes sixty, and nothing is kept."""
+    few = Settings(home=tmp_path, pixel_limit=60)
+    app = create_app(few, ledger=bench.ledger, evidence=bench.evidence, dispatch=bench.dispatch)
+    with TestClient(app) as client:
+        answer = client.post("/v1/audits", json=asked(), headers={"Idempotency-Key": "key-0000-0000-0001"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "TOO_MANY_PIXELS")
     assert (bench.count(), bench.evidence.root.exists()) == (0, False)
 
 

@@ -55,7 +55,7 @@ def test_adversarial_fine_tuning_leaves_to_its_form_what_the_forms_differ_in() -
     asked = AdversarialFinetuningParams()
     assert (asked.form, asked.search_learning_rate) == ("standing_pool", 0.1)
     open_ = (asked.epochs, asked.search_steps, asked.search_batch_size, asked.restarted, asked.prompts_per_step)
-    assert set(open_) == {None}
+    assert {*open_, asked.regular_target} == {None}
     for field in ("learning_rate", "weight_decay", "clip", "ema", "surrogates", "triggers_per_step"):
         assert "not published" in (AdversarialFinetuningParams.model_fields[field].description or "")
 

@@ -10,7 +10,8 @@ Kowalczuk et al., Finding DoRI (arXiv 2507.16880), its mitigation. At every step
 The two forms differ in numbers alone. *reference*: every trigger is searched anew, 50 Adam steps of 8 pairs, as
 published. *standing_pool*: the pool of triggers stands; those of the step go on from where they were by 6 steps of 3
 pairs, one in four from a new start, and some captions as they are join L_Adv: a step costs a small part, and there can
-be many more.
+be many more. There L_DM aims at ε*, the unmitigated model's prediction, in place of ε: on the model's own pictures ε*
+is the mean of ε, so that the pull is the same but for its noise.
 
 The paper's stand-ins come from a pruned model and its regular data are LAION's; here both are the model's own pictures
 (docs/decisions/0007). A target is visited once an epoch, in an order of that epoch; its triggers take turns.
@@ -26,7 +27,7 @@ from torch import Generator, Tensor
 
 from palimpsest.contract.methods import AdversarialFinetuningParams
 from worker.engine import finetuning, own_draws
-from worker.engine.diffusion import denoising_loss
+from worker.engine.diffusion import denoising_loss, q_sample
 from worker.engine.edits import Mitigated
 from worker.engine.errors import SearchDiverged
 from worker.engine.finetuning import Course, Learner, Pull, Recipe
@@ -40,16 +41,17 @@ KIND = "adversarial_finetuning"
 
 @dataclass(frozen=True)
 class Form:
-    """How often a target is visited and what a visit is: search steps, pairs B, share begun anew, captions Q."""
+    """How often a target is visited; search steps, pairs B and share begun anew of a visit; captions Q; L_DM's aim."""
 
     epochs: int
     search_steps: int
     search_batch_size: int
     restarted: float
     prompts_per_step: int
+    regular_target: str
 
 
-FORMS = {"reference": Form(5, 50, 8, 1.0, 0), "standing_pool": Form(100, 6, 3, 0.25, 6)}
+FORMS = {"reference": Form(5, 50, 8, 1.0, 0, "noise"), "standing_pool": Form(100, 6, 3, 0.25, 6, "model")}
 
 
 @dataclass(frozen=True)
@@ -159,16 +161,26 @@ def pull(lesson: Lesson, learner: Learner, pool: Tensor, step: int) -> Pull:
     y = torch.cat([y_regular, y_adv, lesson.captions[said]])
     alpha_bar = lesson.setting.model.alpha_bar
     t, eps = finetuning.noised(x_0, len(alpha_bar), own)
+    x_t = q_sample(x_0, t, eps, alpha_bar)
+    aim = aimed_at(lesson, x_t, t, y, eps, S)
     share = torch.cat([torch.full((S,), 1 / S), torch.full((len(aimed),), 1 / len(aimed))])
     seen = torch.zeros(len(x_0))
 
     def terms(of: slice) -> Tensor:
-        L = share[of] * denoising_loss(learner.eps, x_0[of], y[of], t[of], eps[of], alpha_bar)
+        L = share[of] * (aim[of] - learner.eps(x_t[of], t[of], y[of])).pow(2).flatten(1).mean(dim=1)
         seen[of] = L.detach()
         return L
 
     gradients, _ = finetuning.gradient(learner, len(x_0), terms)
     return Pull(gradients, {"regular": float(seen[:S].sum()), "adversarial": float(seen[S:].sum())})
+
+
+@torch.no_grad()
+def aimed_at(lesson: Lesson, x_t: Tensor, t: Tensor, y: Tensor, eps: Tensor, S: int) -> Tensor:
+    """ε of every row, or ε* in its place on the S regular ones."""
+    if lesson.form.regular_target == "noise":
+        return eps
+    return torch.cat([lesson.setting.model.eps(x_t[:S], t[:S], y[:S]), eps[S:]])
 
 
 def captions_of(lesson: Lesson, own: Generator) -> list[int]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from palimpsest.contract.methods import AdversarialFinetuningParams
 from worker.engine import audit, finetuning
-from worker.engine.diffusion import denoising_loss
+from worker.engine.diffusion import denoising_loss, q_sample
 from worker.engine.edits import JOINT, Edit
 from worker.engine.errors import SearchDiverged
 from worker.engine.items import Item
@@ -163,9 +163,10 @@ def test_the_forms_differ_in_their_numbers(setting: Setting, targets: list[Item]
         changes = dict.fromkeys(aft.Form.__dataclass_fields__)
         return aft.prepare(setting, targets, params(**(changes | asked))).form
 
-    assert form(form="reference") == aft.Form(5, 50, 8, 1.0, 0)
-    assert form() == aft.Form(100, 6, 3, 0.25, 6)
-    assert form(form="reference", search_steps=0, restarted=0.5) == aft.Form(5, 0, 8, 0.5, 0)
+    assert form(form="reference") == aft.Form(5, 50, 8, 1.0, 0, "noise")
+    assert form() == aft.Form(100, 6, 3, 0.25, 6, "model")
+    asked = {"search_steps": 0, "restarted": 0.5, "regular_target": "model"}
+    assert form(form="reference", **asked) == aft.Form(5, 0, 8, 0.5, 0, "model")
 
 
 def test_a_standing_trigger_goes_on_and_a_restarted_one_does_not(
@@ -197,11 +198,15 @@ def test_a_step_leaves_its_triggers_in_the_pool(lesson: aft.Lesson, learner: fin
             assert torch.equal(pool[i, k], expected)
 
 
-def test_one_steps_gradient_is_of_both_losses(lesson: aft.Lesson, learner: finetuning.Learner) -> None:
+@pytest.mark.parametrize("aim", ["noise", "model"])
+def test_one_steps_gradient_is_of_both_losses(lesson: aft.Lesson, learner: finetuning.Learner, aim: str) -> None:
     """
     L = mean over 2 regular rows + mean over 3 triggers and 2 captions, whose pictures are their targets' stand-ins:
-    drawn once more and worked out in one piece
+    drawn once more and worked out in one piece; regular rows aim at ε, or at the unmitigated model's prediction
     """
+    with torch.no_grad():
+        learner.theta["conv_out.bias"].add_(0.1)
+    lesson = replace(lesson, form=replace(lesson.form, regular_target=aim))
     pulled = aft.pull(lesson, learner, aft.first_pool(lesson), 0)
     visits = aft.visited(lesson, 0)
     y_adv = aft.refreshed(lesson, learner, aft.first_pool(lesson), visits, 0)
@@ -218,6 +223,9 @@ def test_one_steps_gradient_is_of_both_losses(lesson: aft.Lesson, learner: finet
     y = torch.cat([y_regular, y_adv, lesson.captions[said]])
     losses = denoising_loss(learner.eps, x_0, y, t, eps, learner.alpha_bar)
     L_DM, L_Adv = losses[:2].mean(), losses[2:].mean()
+    if aim == "model":
+        x_t = q_sample(x_0, t, eps, learner.alpha_bar)[:2]
+        L_DM = (learner.eps(x_t, t[:2], y[:2]) - lesson.setting.model.eps(x_t, t[:2], y[:2])).pow(2).mean()
     assert pulled.losses["regular"] == pytest.approx(L_DM.item(), rel=1e-5)
     assert pulled.losses["adversarial"] == pytest.approx(L_Adv.item(), rel=1e-5)
     theta = list(learner.theta.values())
@@ -229,12 +237,13 @@ def test_one_steps_gradient_is_of_both_losses(lesson: aft.Lesson, learner: finet
 def test_the_cost_is_counted_to_the_last_row(setting: Setting, targets: list[Item]) -> None:
     """
     drawing, without gradient:  4 regular · 2 steps · 2 halves + 3 targets · 2·2 candidates · 2 · 2 = 16 + 48 = 64
+    every step, without gradient:  2 regular rows on the unmitigated model, whose word they aim at
     every step, with gradient:  3 triggers · 2 search steps · 2 pairs + 2 regular + 3 triggers + 2 captions = 19
     2 epochs of 3 targets, 3 a step, are 2 steps: 38
     """
     with audit.counted(setting) as cost:
         edit_of(setting, targets, params())
-    assert cost().unet_sample_forwards == 64
+    assert cost().unet_sample_forwards == 64 + 2 * 2
     assert cost().unet_sample_forwards_with_gradient == 38
 
 
@@ -254,6 +263,13 @@ def test_the_whole_denoiser_is_trained_and_the_model_is_as_it_was(setting: Setti
     assert all(torch.equal(W, before[name]) for name, W in unet.state_dict().items())
     assert mitigated.notes[0].startswith("adversarial_finetuning: 2 steps moved ")
     assert "4 regular pictures" in mitigated.notes[1]
+
+
+def test_regular_rows_that_aim_at_the_model_begin_at_nothing(lesson: aft.Lesson, learner: finetuning.Learner) -> None:
+    """θ = θ*: the copy already says what the model says, so that only the adversarial rows pull."""
+    pulled = aft.pull(lesson, learner, aft.first_pool(lesson), 0)
+    assert pulled.losses["regular"] == pytest.approx(0.0, abs=1e-9)
+    assert pulled.losses["adversarial"] > 0.1
 
 
 def test_equal_seeds_are_equal_trainings(setting: Setting, targets: list[Item]) -> None:
