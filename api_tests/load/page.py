@@ -20,10 +20,13 @@ def page(rows: list[Row]) -> list[str]:
         "",
         *stands_on(of["meta"][0]),
         "",
-        "The gateway is one uvicorn process with a sweeper beside it, over PostgreSQL with fsync on and Redis. What it is",
+        "The gateway is one uvicorn process with a sweeper beside it, over PostgreSQL with fsync on and",
+        "Redis. What it is",
         "compared with are bare routes in another process under the same command line of uvicorn and with the same",
-        "driver and pool (`api_tests/load/bare.py`). Rounds of the kinds follow each other in turn, so that whatever else",
-        "the machine does meets all of them. The load comes from wrk on the same two cores. **Only the ratios are meant to",
+        "driver and pool (`api_tests/load/bare.py`). Rounds of the kinds follow each other in turn, so that",
+        "whatever else",
+        "the machine does meets all of them. The load comes from wrk on the same two cores. **Only the",
+        "ratios are meant to",
         "hold elsewhere**; the figures per second are this machine's.",
         "",
         *polls(of["polls"]),
@@ -55,8 +58,10 @@ def polls(rows: list[Row]) -> list[str]:
     return [
         f"## Status polls: at least {POLLS} of a bare route",
         "",
-        f"{rounds(rows)}, 16 connections. Every poll of the gateway reads the audit's revision by primary key; polls that",
-        "come at the same moment share that read. *304* sends the current ETag, *changing* polls an audit whose revision",
+        f"{rounds(rows)}, 16 connections. Every poll of the gateway reads the audit's revision by primary",
+        "key; polls that",
+        "come at the same moment share that read. *304* sends the current ETag, *changing* polls an audit",
+        "whose revision",
         "advances ten times a second. *Bare model* answers the same body from a pydantic model, as FastAPI is written;",
         "*bare bytes* has it ready in memory.",
         "",
@@ -80,8 +85,10 @@ def submissions(rows: list[Row]) -> list[str]:
     return [
         f"## Submissions: at least {SUBMISSIONS} of one row inserted",
         "",
-        f"{rounds(rows)}. A submission is admitted against the catalogue, bound to its idempotency key and recorded in six",
-        "tables before the 202; submissions that come at the same moment share a transaction. The bare route inserts one",
+        f"{rounds(rows)}. A submission is admitted against the catalogue, bound to its idempotency key and",
+        "recorded in six",
+        "tables before the 202; submissions that come at the same moment share a transaction. The bare route",
+        "inserts one",
         "row and commits.",
         "",
         *table(["connections", *HEAD, "of bare row"], lines),
@@ -128,8 +135,10 @@ def streams(rows: list[Row]) -> list[str]:
     return [
         f"## {STREAMS} event streams, an event a second each",
         "",
-        "Each client follows an audit of its own; a process beside the gateway records an event of every audit each second,",
-        "a tenth of the audits at a time. One task of the gateway, the tailer, looks for new events of all of them every",
+        "Each client follows an audit of its own; a process beside the gateway records an event of every",
+        "audit each second,",
+        "a tenth of the audits at a time. One task of the gateway, the tailer, looks for new events of all",
+        "of them every",
         "250 ms, in one indexed query.",
         "",
         *table(["what", "measured"], facts),
@@ -156,8 +165,10 @@ def stalls(rows: list[Row]) -> list[str]:
     return [
         "## A small request beside a large one",
         "",
-        f"{rounds(rows)}: a request with {rows[0]['megabytes']:.0f} MB of pictures to each, and small ones to the same process",
-        "until it is answered. The bare route has FastAPI read the body, on the event loop; the gateway reads it in a thread",
+        f"{rounds(rows)}: a request with {rows[0]['megabytes']:.0f} MB of pictures to each, and small ones to",
+        "the same process",
+        "until it is answered. The bare route has FastAPI read the body, on the event loop; the gateway",
+        "reads it in a thread",
         "and, more than the bare route, decodes the pictures.",
         "",
         *table(["route", "small: median", "small: the longest, median (range) of the rounds", "the large one"], lines),
@@ -170,7 +181,8 @@ def many(rows: list[Row]) -> list[str]:
     return [
         "## Polls of many audits that wait",
         "",
-        f"{rounds(rows)}: {rows[0]['audits']} queued audits polled in turn without an ETag. Every answer is made anew when it is a",
+        f"{rounds(rows)}: {rows[0]['audits']} queued audits polled in turn without an ETag. Every answer is",
+        "made anew when it is a",
         "second old, with what the audit waits for; audits that are asked for at the same moment are read together.",
         "",
         *table(HEAD, [line("gateway 200, in turn", rows, any_kind=True)]),
@@ -217,7 +229,7 @@ class Comparison:
 def median(rows: Iterable[Row], kind: str, column: str, **of: Any) -> float:
     """Of a column, over the rounds of a kind."""
     wanted = {"kind": kind, **of}
-    return statistics.median(row[column] for row in rows if all(row[name] == wanted[name] for name in wanted))
+    return float(statistics.median(row[column] for row in rows if all(row[name] == wanted[name] for name in wanted)))
 
 
 def rounds(rows: list[Row]) -> str:
