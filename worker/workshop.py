@@ -106,9 +106,10 @@ def at_most(rows: int) -> Watch:
 
 
 def engine_digest() -> str:
-    """sha256 over the engine's and the contract's sources and the versions of what computes: what an audit pins."""
+    """sha256 over the sources of what computes and plans a report, and the versions under it: what an audit pins."""
     root = Path(__file__).parent
-    files = sorted([*(root / "engine").rglob("*.py"), *(root.parent / "palimpsest" / "contract").glob("*.py")])
+    contract = (root.parent / "palimpsest" / "contract").glob("*.py")
+    files = sorted([*(root / "engine").rglob("*.py"), root / "plan.py", root / "stations.py", *contract])
     lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(root.parent).as_posix()}" for f in files]
     lines += [f"{name}=={version(name)}" for name in ("torch", "diffusers", "transformers")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

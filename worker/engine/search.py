@@ -99,6 +99,17 @@ def ranks(setting: Setting, trials: list[Trial], candidates: list[Candidate], x_
     return [loss if math.isfinite(loss) else math.inf for loss in means]
 
 
+def best_of(setting: Setting, trials: list[Trial], candidates: list[Candidate], x_0: Tensor) -> dict[int, Candidate]:
+    """The best candidate of every trial by its rank; where nobody has a rival nothing needs to be ranked."""
+    alone = len({c.trial for c in candidates}) == len(candidates)
+    losses = [0.0] * len(candidates) if alone else ranks(setting, trials, candidates, x_0)
+    best: dict[int, tuple[float, Candidate]] = {}
+    for candidate, loss in zip(candidates, losses, strict=True):
+        if candidate.trial not in best or loss < best[candidate.trial][0]:
+            best[candidate.trial] = (loss, candidate)
+    return {trial: candidate for trial, (_, candidate) in best.items()}
+
+
 def looked_at(setting: Setting, trials: list[Trial], best: list[Candidate], look: int) -> dict[int, Answer]:
     """Of the candidates whose look replicates, those that full sampling on unused seeds confirms, by trial."""
     seen = draw(setting, trials, best, setting.effort.look_images, ("look", look))

@@ -203,11 +203,7 @@ def contest(
         newest = tuple(project(setting.model, walk, vocabulary).tolist())
         candidates += [_candidate(setting.model, walk, ids) for ids in dict.fromkeys([newest, *few])]
         walk.visited = {}
-    found: dict[int, tuple[float, Candidate]] = {}
-    for candidate, loss in zip(candidates, search.ranks(setting, trials, candidates, x_0), strict=True):
-        if candidate.trial not in found or loss < found[candidate.trial][0]:
-            found[candidate.trial] = (loss, candidate)
-    return {i: candidate for i, (_, candidate) in found.items()}
+    return search.best_of(setting, trials, candidates, x_0)
 
 
 def _candidate(model: DiffusionModel, walk: Walk, ids: tuple[int, ...]) -> Candidate:

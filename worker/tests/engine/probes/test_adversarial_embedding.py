@@ -18,6 +18,7 @@ from worker.engine.errors import OutOfMemory
 from worker.engine.items import Answer, Item, Trial
 from worker.engine.model import DiffusionModel
 from worker.engine.probes import adversarial_embedding as dori
+from worker.engine.search import SELECTION_PAIRS
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting
 from worker.tests import tiny
@@ -206,13 +207,13 @@ def test_the_best_restart_is_chosen_on_noise_kept_apart(setting: Setting, target
         walk.y = (walk.y.detach() * 1000).requires_grad_()
     on = trials(*targets[:2])
     x_0 = setting.latents(on)
-    chosen = dori.choose(setting, begun, x_0, on)
-    assert [walk.trial for walk in chosen] == [0, 1]
+    chosen = dori.choose(setting, on, begun, x_0)
+    assert [candidate.trial for candidate in chosen] == [0, 1]
     for walks, best, item in ((begun[:2], chosen[0], targets[0]), (begun[2:], chosen[1], targets[1])):
-        t, eps = draws(setting, "select", item.id, pairs=dori.SELECTION_PAIRS)
+        t, eps = draws(setting, "select", item.id, pairs=SELECTION_PAIRS)
         with torch.no_grad():
             losses = [float(loss_of(setting, item, walk.y, t, eps)) for walk in walks]
-        assert best is walks[losses.index(min(losses))]
+        assert torch.equal(best.y, walks[losses.index(min(losses))].y)
 
 
 def test_a_search_without_rivals_is_chosen_for_nothing(setting: Setting, targets: list[Item]) -> None:
@@ -220,7 +221,8 @@ def test_a_search_without_rivals_is_chosen_for_nothing(setting: Setting, targets
     on = trials(*targets)
     begun = dori.begin(setting, on, params())
     before = setting.model.work.forwards
-    assert dori.choose(setting, begun, setting.latents(on), on) == begun
+    chosen = dori.choose(setting, on, begun, setting.latents(on))
+    assert all(torch.equal(candidate.y, walk.y) for candidate, walk in zip(chosen, begun, strict=True))
     assert setting.model.work.forwards == before
 
 
@@ -328,7 +330,8 @@ def test_a_restart_that_diverges_leaves_its_rival_the_field(setting: Setting, ta
     dori.descend(setting, optimizer, begun, setting.latents(on), on, params())
     assert [walk.diverged for walk in begun] == [True, False]
     assert dori.still_open(begun, {}) == begun[1:]
-    assert dori.choose(setting, dori.still_open(begun, {}), setting.latents(on), on) == begun[1:]
+    [chosen] = dori.choose(setting, on, dori.still_open(begun, {}), setting.latents(on))
+    assert torch.equal(chosen.y, begun[1].y)
 
 
 def test_what_does_not_fit_is_searched_in_parts(setting: Setting, targets: list[Item]) -> None:
