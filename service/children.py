@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+DYING_SECONDS = 5.0
+"""How long a group that was killed is waited for; a grandchild dies a moment after its parent."""
 GRACE_SECONDS = 10.0
 """Between asking a group to stop and stopping it."""
 TAIL_LINES = 20
@@ -60,15 +62,22 @@ def start(name: str, command: list[str], *, environment: Mapping[str, str], log:
 
 
 def stop(children: list[Child], *, grace: float = GRACE_SECONDS) -> None:
-    """Ask every group to stop, wait ``grace`` seconds for all of them together, then stop what is left."""
-    left = [child for child in children if child.signal(signal.SIGTERM)]
-    ends = time.monotonic() + grace
-    while left and time.monotonic() < ends:
-        time.sleep(0.05)
-        left = [child for child in left if alive(child)]
+    """Ask every group to stop, wait ``grace`` seconds for all of them together, then kill what is left."""
+    left = still_there([child for child in children if child.signal(signal.SIGTERM)], grace)
     for child in left:
         child.signal(signal.SIGKILL)
         child.process.wait()
+    still_there(left, DYING_SECONDS)
+
+
+def still_there(children: list[Child], seconds: float) -> list[Child]:
+    """Wait until every group is gone, for so long at most; those that are not."""
+    ends = time.monotonic() + seconds
+    left = [child for child in children if alive(child)]
+    while left and time.monotonic() < ends:
+        time.sleep(0.05)
+        left = [child for child in left if alive(child)]
+    return left
 
 
 def alive(child: Child) -> bool:

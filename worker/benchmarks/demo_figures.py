@@ -11,22 +11,18 @@ Raw rows go to docs/results/raw/bundled-model.jsonl; docs/results/bundled-model.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams, WandaParams
-from worker.benchmarks import bundled
+from worker.benchmarks import bundled, standing
 from worker.engine import audit
 from worker.engine.conditioning import Conditioning
 from worker.engine.edits import Edit
@@ -137,23 +133,14 @@ def kept(path: Path) -> list[dict[str, Any]]:
 
 def meta() -> dict[str, Any]:
     """What these numbers stand on."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
     setting = bundled.setting(EVALUATION_SEED)
-    return {
-        "table": "meta",
-        "command": "make demo-figures",
-        "commit": commit,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
-        "model": setting.model.digest,
-        "descriptor": setting.descriptor.digest,
-        "threshold": setting.descriptor.threshold,
-        "effort": {"images": setting.effort.images, "hits": setting.effort.hits, "looks": list(setting.effort.looks)},
-        "sampler": {"steps": setting.sampler.steps, "guidance": setting.sampler.guidance},
-        "seeds": {"selection": SELECTION_SEED, "evaluation": EVALUATION_SEED},
-        "drift_bound": audit.DRIFT_BOUND,
-    }
+    return standing.meta(
+        "make demo-figures",
+        setting,
+        effort={"images": setting.effort.images, "hits": setting.effort.hits, "looks": list(setting.effort.looks)},
+        seeds={"selection": SELECTION_SEED, "evaluation": EVALUATION_SEED},
+        drift_bound=audit.DRIFT_BOUND,
+    )
 
 
 def before(log: Log) -> None:

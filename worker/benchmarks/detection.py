@@ -10,24 +10,19 @@ Raw rows go to docs/results/raw/detection.jsonl: one a caption, one a consensus.
 """
 
 import argparse
-import datetime
 import hashlib
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from palimpsest.contract.methods import AttentionEntropyParams, BrightEndingParams, MagnitudeParams, SharpnessParams
-from worker.benchmarks import bundled, captions_alone
+from worker.benchmarks import bundled, captions_alone, standing
 from worker.engine.consensus import Consensus, consensus
 from worker.engine.detectors import attention_entropy, bright_ending, magnitude, sharpness
 from worker.engine.items import Item
@@ -144,25 +139,6 @@ def agreement(setting: Setting, item: Item, found: Consensus, name: str) -> Row:
     }
 
 
-def meta(setting: Setting) -> Row:
-    """What these numbers stand on."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
-    return {
-        "table": "meta",
-        "command": "make detection",
-        "commit": commit,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
-        "model": setting.model.digest,
-        "descriptor": setting.descriptor.digest,
-        "threshold": setting.descriptor.threshold,
-        "sampler": {"steps": setting.sampler.steps, "guidance": setting.sampler.guidance},
-        "seed": SEED,
-        "images": IMAGES,
-    }
-
-
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,10 +157,10 @@ def main() -> None:
         spent = {"forwards": setting.model.work.forwards - before, "seconds": round(time.time() - began, 1)}
         costs.append({"table": "cost", "what": detector.__name__.removeprefix("by_"), **spent})
         sys.stderr.write(f"[{time.time() - started:6.0f} s] {costs[-1]}\n")
-    standard = replace(setting, effort=replace(setting.effort, images=8, hits=4))
-    agreed = list(agreements(standard))
+    agreed = list(agreements(bundled.setting(SEED, "standard")))
     sys.stderr.write(f"[{time.time() - started:6.0f} s] consensus\n")
-    written = [meta(setting), *costs, *({"table": "caption", **row} for row in rows), *agreed]
+    meta = standing.meta("make detection", setting, seed=SEED, images=IMAGES)
+    written = [meta, *costs, *({"table": "caption", **row} for row in rows), *agreed]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in written))
 

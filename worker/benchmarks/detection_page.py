@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from palimpsest.contract.report import Rate
+from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
 from worker.engine.detection import calibrate
 from worker.engine.roc import above, auc, tpr_at
@@ -58,9 +59,8 @@ def detection(rows: list[Row]) -> list[str]:
 def stands_on(rows: list[Row]) -> list[str]:
     """The meta row as sentences."""
     meta = rows[0]
-    versions = ", ".join(f"{name} {number}" for name, number in meta["versions"].items())
     return [
-        f"Made {meta['date']} by `{meta['command']}` at commit `{meta['commit'][:12]}`; {meta['machine']}; {versions}.",
+        made(meta),
         f"Model `{meta['model'][:16]}`, descriptor `{meta['descriptor'][:16]}` with threshold {meta['threshold']}; "
         f"DDIM {meta['sampler']['steps']} steps, guidance {meta['sampler']['guidance']}; seed {meta['seed']}; "
         f"{meta['images']} noises a caption, one for `attention_entropy`. Raw rows: "

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
 
 Row = dict[str, Any]
@@ -51,10 +52,9 @@ def locality(rows: list[Row]) -> list[str]:
 def stands_on(rows: list[Row]) -> list[str]:
     """The meta row as sentences."""
     meta = rows[0]
-    versions = ", ".join(f"{name} {number}" for name, number in meta["versions"].items())
     p = meta["parameters"]
     return [
-        f"Made {meta['date']} by `{meta['command']}` at commit `{meta['commit'][:12]}`; {meta['machine']}; {versions}.",
+        made(meta),
         f"Model `{meta['model'][:16]}`, unmitigated; descriptor `{meta['descriptor'][:16]}` with threshold "
         f"{meta['threshold']}.",
         f"{len(meta['images'])} images, {p['triggers']} searches each and kind of start, {p['steps']} Adam steps of "

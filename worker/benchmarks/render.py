@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.benchmarks import detection_page, locality_page
+from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
 from worker.engine.rates import rate
 
@@ -71,9 +72,8 @@ def bundled_model(rows: list[Row]) -> list[str]:
 def stands_on(rows: list[Row]) -> list[str]:
     """The meta row as sentences."""
     meta = rows[0]
-    versions = ", ".join(f"{name} {number}" for name, number in meta["versions"].items())
     return [
-        f"Made {meta['date']} by `{meta['command']}` at commit `{meta['commit'][:12]}`; {meta['machine']}; {versions}.",
+        made(meta),
         f"Model `{meta['model'][:16]}`, descriptor `{meta['descriptor'][:16]}` with threshold {meta['threshold']};",
         f"an image replicates when {meta['effort']['hits']} of {meta['effort']['images']} drawings are copies; DDIM "
         f"{meta['sampler']['steps']} steps, guidance {meta['sampler']['guidance']}.",
