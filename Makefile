@@ -50,7 +50,7 @@ demo-model: setup ## Train the bundled model and its descriptor again (about two
 	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 1 --out $(RUN)/first
 	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 2 --begin $(RUN)/first --out $(RUN)/model
 	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
-	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --cycle 1
+	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae
 	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)
 
 demo-figures: setup ## Measure every claim about the bundled model and render docs/results/ (about half an hour).

@@ -31,7 +31,7 @@ from kombu.exceptions import OperationalError
 from ledger.outbox import Message
 from palimpsest._wire import PERFORM, celery_settings, queue_of
 from worker.heartbeat import Heartbeat
-from worker.observability import configure
+from worker.observability import configure, send_spans
 from worker.registrations import read, served
 from worker.settings import WorkerSettings
 
@@ -114,6 +114,7 @@ def take_leave(**_: Any) -> None:
     from worker import tasks  # noqa: PLC0415  torch is imported in the child only
 
     tasks.take_leave()
+    send_spans()
 
 
 @app.task(name=PERFORM, bind=True)

@@ -12,8 +12,12 @@ AGAIN_SECONDS = 1.0
 Result = TypeVar("Result")
 
 
+class EvidenceAway(Exception):
+    """The store has not answered for long: not the unit's fault, so the unit goes back as it was."""
+
+
 class PatientEvidence(EvidenceStore):
-    """A full disk may have room in a moment, a store be back: for ``seconds`` that is waited for, then OSError.
+    """A full disk may have room in a moment, a store be back: for ``seconds`` that is waited for, then EvidenceAway.
 
     ``watch`` is told of every try, so that a unit that waits keeps its lease, and can be stopped.
     """
@@ -38,9 +42,9 @@ class PatientEvidence(EvidenceStore):
         while True:
             try:
                 return ask()
-            except OSError:
+            except OSError as error:
                 if time.monotonic() > ends:
-                    raise
+                    raise EvidenceAway(type(error).__name__) from error
             time.sleep(AGAIN_SECONDS)
             if self.watch is not None:
                 self.watch(0)

@@ -5,6 +5,7 @@
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class Heartbeat:
 
     def rest(self) -> None:
         """No unit is at hand."""
-        self.unit.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.unit.unlink(missing_ok=True)
 
     def failing(self, *, beat_seconds: float, unit_seconds: float) -> str | None:
         """Why the worker should be restarted; None while all is well.
@@ -48,12 +50,14 @@ class Heartbeat:
 
 
 def _touch(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
+    """A file that cannot be touched grows old, which says enough: no work should end over it."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
 
 
 def _age(file: Path) -> float | None:
     try:
         return time.time() - file.stat().st_mtime
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

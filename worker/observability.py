@@ -23,6 +23,7 @@ from ledger.units import Ticket
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
 log = structlog.get_logger()
@@ -127,8 +128,21 @@ def _submission(ledger: Ledger, ticket: Ticket) -> "Context":
     return TraceContextTextMapPropagator().extract(carrier, context=Context())
 
 
-@cache
+def send_spans() -> None:
+    """Send what is at hand: a child of the pool ends without the interpreter's own farewell."""
+    provider = provider_of_this_process()
+    if provider is not None:
+        provider.force_flush()
+
+
 def tracer_of_this_process() -> "Tracer | None":
+    """What makes spans; None where they have no place to go."""
+    provider = provider_of_this_process()
+    return None if provider is None else provider.get_tracer("palimpsest.worker")
+
+
+@cache
+def provider_of_this_process() -> "TracerProvider | None":
     """Sends spans to the collector that the environment names; None where it names none.
 
     Its thread does not survive a fork: ask in the process that works. Raises ModuleNotFoundError without the extra.
@@ -141,4 +155,4 @@ def tracer_of_this_process() -> "Tracer | None":
 
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider.get_tracer("palimpsest.worker")
+    return provider

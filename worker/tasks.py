@@ -18,6 +18,7 @@ from ledger.outbox import Message
 from ledger.units import Ticket
 from worker.cards import method_cards, model_card
 from worker.engine.errors import Cancelled, EngineError
+from worker.evidence import EvidenceAway
 from worker.heartbeat import Heartbeat
 from worker.lease import Lease
 from worker.observability import performed
@@ -76,20 +77,23 @@ def take_leave() -> None:
 def answer(ring_on: Callable[[], None], announce: Callable[[Message], None], leaving: Callable[[], bool]) -> None:
     """Perform unit after unit until nothing is left; what the end of one releases is announced at once.
 
-    A worker that is leaving, or that has been at it for its turn, rings on, so that the bell is not lost with it.
+    A worker that is leaving, or that has been at it for its turn (a unit at least), rings on, so that the bell is not
+    lost with it.
     """
     [workshop] = _at_hand
     ends = time.monotonic() + workshop.settings.turn_seconds
-    while not leaving() and time.monotonic() < ends:
+    while not leaving():
         try:
             ticket = claim(workshop)
         except UNREACHABLE:
             time.sleep(AGAIN_SECONDS)
-            continue
-        if ticket is None:
-            return
-        perform(workshop, ticket, leaving)
-        tell(workshop, announce)
+        else:
+            if ticket is None:
+                return
+            perform(workshop, ticket, leaving)
+            tell(workshop, announce)
+        if time.monotonic() >= ends:
+            break
     try:
         ring_on()
     except OSError as error:
@@ -145,7 +149,7 @@ def _performed(workshop: Workshop, ticket: Ticket, lease: Lease) -> str:
         ended = "returned" if lease.returned else "lost" if lease.lost else abandon(workshop, ticket)
     except StaleFence:
         ended = "returned" if lease.returned else "lost"
-    except UNREACHABLE as error:
+    except (EvidenceAway, *UNREACHABLE) as error:
         ended = give_back(workshop, ticket, type(error).__name__)
     except (EngineError, EvidenceMissing, EvidenceCorrupt) as error:
         ended = getattr(error, "code", "EVIDENCE_UNREADABLE")
@@ -195,7 +199,7 @@ def abandon(workshop: Workshop, ticket: Ticket) -> str:
 
 
 def give_back(workshop: Workshop, ticket: Ticket, cause: str) -> str:
-    """The ledger could not be reached, which is not the unit's fault: once it can, the unit is queued as it was."""
+    """Ledger or evidence could not be reached, which is not the unit's fault: the unit is queued as it was."""
     log.warning("unit.unreachable", unit=ticket.unit_id, cause=cause)
 
     def write() -> None:

@@ -21,11 +21,11 @@ def provoke(trial: Trial) -> Recovery:
     stack.until(lambda: trial.units()[unit.id].fence > unit.fence, "another worker to take the unit", 120)
     stack.signal("worker-1", signal.SIGCONT)
     trial.mend()
-    trial.facts["late_writes"] = int(at_the_end)
     finished = trial.done(unit)
 
     def refused_and_done() -> bool:
-        return finished() and (not at_the_end or refusals(trial, unit) == 1)
+        trial.facts["late_writes"] = refusals(trial, unit)
+        return finished() and (not at_the_end or trial.facts["late_writes"] == 1)
 
     return refused_and_done
 

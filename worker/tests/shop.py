@@ -15,6 +15,12 @@ from worker.settings import WorkerSettings
 from worker.workshop import Workshop
 
 TENANT = "local"
+REQUEST: dict[str, object] = {
+    "target_set": "tiny:targets",
+    "probes": [{"kind": "prompt"}],
+    "mitigations": [{"kind": "wanda", "timesteps": 1, "sparsity": 0.1}],
+}
+"""A small audit of every kind of unit."""
 
 
 @dataclass
@@ -132,3 +138,17 @@ class Shop:
                 lease_seconds=lease,
                 hard_seconds=hard,
             )
+
+    def planned(self, request: dict[str, Any]) -> tuple[str, list[Message]]:
+        """An audit whose plan is written down, and the doorbells that ring then."""
+        audit_id = self.submit(request)
+        [message] = self.messages()
+        self.ring(message)
+        return audit_id, self.messages()
+
+    def states(self, audit_id: str) -> dict[str, list[tuple[str, str | None]]]:
+        """State and code of every unit, by stage."""
+        found: dict[str, list[tuple[str, str | None]]] = {}
+        for unit in self.results(audit_id):
+            found.setdefault(unit.stage, []).append((unit.state, unit.error))
+        return found

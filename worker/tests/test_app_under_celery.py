@@ -132,8 +132,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_unit_back(deploy: Deploy) -> No
         first = deployment.start()
         assert deployment.alive() == 0
         os.kill(first.pid, signal.SIGSTOP)
-        time.sleep(4)
-        assert deployment.alive() == 1
+        deployment.until(lambda: deployment.alive() == 1, "a health check that fails")
         os.kill(first.pid, signal.SIGCONT)
         deployment.ring()
         deployment.until(lambda: deployment.units().get("baseline") == ("leased", 1), "a search to be under way")

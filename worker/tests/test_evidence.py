@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import EvidenceMissing
 from worker.engine.errors import Cancelled
-from worker.evidence import PatientEvidence
+from worker.evidence import EvidenceAway, PatientEvidence
 from worker.tests.shop import TENANT
 
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_written_is_written_once_there_is_room(store: PatientEvid
 def test_patience_has_an_end(tmp_path: Path) -> None:
     """Without any, the first failure is the last."""
     (tmp_path / "evidence").write_text("in the way")
-    with pytest.raises(OSError, match="evidence"):
+    with pytest.raises(EvidenceAway, match="Error"):
         put(PatientEvidence((tmp_path / "evidence").as_uri(), seconds=0))
 
 

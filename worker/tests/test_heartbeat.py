@@ -47,6 +47,16 @@ def test_a_unit_that_stands_still_fails_the_worker(tmp_path: Path) -> None:
     assert failing(heartbeat) is None
 
 
+def test_a_heart_that_cannot_be_heard_stops_no_work(tmp_path: Path) -> None:
+    """A file stands where the folder should be: nothing is raised, and the health check fails."""
+    (tmp_path / "run").write_text("in the way")
+    heartbeat = Heartbeat(tmp_path / "run" / "heartbeat")
+    heartbeat.beat()
+    heartbeat.advance()
+    heartbeat.rest()
+    assert failing(heartbeat) == f"there is no heartbeat in {heartbeat.file}"
+
+
 def test_a_health_check_is_told_by_the_exit_code(tmp_path: Path) -> None:
     """1 and the reason before there is a heartbeat, 0 and silence afterwards; neither broker nor ledger is asked."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PALIMPSEST_")}

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from ledger import audits, units
 from ledger.database import Ledger
 from ledger.units import Ticket
-from worker.observability import ENDPOINTS, performed, tracer_of_this_process
+from worker.observability import ENDPOINTS, performed, provider_of_this_process, tracer_of_this_process
 
 TRACE, PARENT = "a" * 32, "b" * 16
 ROOT = Path(__file__).parents[2]
@@ -143,15 +143,15 @@ def test_there_is_a_tracer_where_the_environment_names_a_collector(monkeypatch: 
     """None without one, or with an empty name, as in a compose file that has none."""
     for name in ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
-    tracer_of_this_process.cache_clear()
+    provider_of_this_process.cache_clear()
     assert tracer_of_this_process() is None
-    tracer_of_this_process.cache_clear()
+    provider_of_this_process.cache_clear()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     assert tracer_of_this_process() is None
-    tracer_of_this_process.cache_clear()
+    provider_of_this_process.cache_clear()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     assert tracer_of_this_process() is not None
-    tracer_of_this_process.cache_clear()
+    provider_of_this_process.cache_clear()
 
 
 def test_lines_are_json_on_the_processs_own_output() -> None:

@@ -12,29 +12,7 @@ from ledger.outbox import Message
 from worker import tasks
 from worker.engine.errors import MethodFailed
 from worker.tests import tiny
-from worker.tests.shop import TENANT, Shop
-
-REQUEST: dict[str, object] = {
-    "target_set": "tiny:targets",
-    "probes": [{"kind": "prompt"}],
-    "mitigations": [{"kind": "wanda", "timesteps": 1, "sparsity": 0.1}],
-}
-
-
-def planned(shop: Shop, request: dict[str, object]) -> tuple[str, list[Message]]:
-    """An audit whose plan is written down, and the doorbells that ring then."""
-    audit_id = shop.submit(request)
-    [message] = shop.messages()
-    shop.ring(message)
-    return audit_id, shop.messages()
-
-
-def states(shop: Shop, audit_id: str) -> dict[str, list[tuple[str, str | None]]]:
-    """State and code of every unit, by stage."""
-    found: dict[str, list[tuple[str, str | None]]] = {}
-    for unit in shop.results(audit_id):
-        found.setdefault(unit.stage, []).append((unit.state, unit.error))
-    return found
+from worker.tests.shop import REQUEST, TENANT, Shop
 
 
 def test_opening_publishes_what_is_offered(shop: Shop) -> None:
@@ -81,21 +59,21 @@ def test_a_late_failure_is_lost_too(shop: Shop) -> None:
     shop.claim(message)
     tasks.fail(shop.workshop, late, "METHOD_FAILED", "too late", again=False)
     assert tasks.abandon(shop.workshop, late) == "lost"
-    assert states(shop, audit_id) == {"plan": [("leased", None)]}
+    assert shop.states(audit_id) == {"plan": [("leased", None)]}
 
 
 def test_a_unit_of_a_cancelled_audit_is_abandoned(demo: Path, tmp_path: Path) -> None:
     """It stops between two denoising steps; a partial report follows."""
     shop = Shop.open(demo, tmp_path / "home", lease_seconds=0.8)
     search = {"kind": "adversarial_embedding", "steps": 1000, "batch_size": 8}
-    audit_id, [message] = planned(shop, {"target_set": "tiny:targets", "probes": [search]})
+    audit_id, [message] = shop.planned({"target_set": "tiny:targets", "probes": [search]})
     ticket = shop.claim(message)
     shop.cancel(audit_id)
     with capture_logs() as lines:
         tasks.perform(shop.workshop, ticket)
     assert [line["ended"] for line in lines] == ["cancelled"]
     shop.work()
-    assert states(shop, audit_id) == {
+    assert shop.states(audit_id) == {
         "plan": [("done", None)],
         "baseline": [("cancelled", None)],
         "report": [("done", None)],
@@ -111,14 +89,14 @@ def test_a_model_that_has_changed_is_not_audited(demo: Path, tmp_path: Path) -> 
     folder = tmp_path / "tiny"
     shutil.copytree(demo, folder)
     shop = Shop.open(folder, tmp_path / "home")
-    audit_id, messages = planned(shop, REQUEST)
+    audit_id, messages = shop.planned(REQUEST)
     config = folder / "model" / "scheduler" / "scheduler_config.json"
     config.write_text(config.read_text().replace("0.012", "0.013"))
     shop.workshop.models.clear()
     for message in messages:
         shop.ring(message)
     shop.work()
-    assert states(shop, audit_id)["baseline"] == [("failed", "MODEL_CHANGED")]
+    assert shop.states(audit_id)["baseline"] == [("failed", "MODEL_CHANGED")]
     assert shop.report(audit_id).verdicts[0].reasons[0] == "missing: before: MODEL_CHANGED"
     assert shop.report(audit_id).summary.outcome == "insufficient_evidence"
     shop.close()
@@ -129,7 +107,7 @@ def test_a_bug_in_one_unit_is_tried_again_and_then_reported(demo: Path, tmp_path
     folder = tmp_path / "tiny"
     shutil.copytree(demo, folder)
     shop = Shop.open(folder, tmp_path / "home")
-    audit_id, messages = planned(shop, {"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    audit_id, messages = shop.planned({"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
     (folder / "targets" / "kite.png").unlink()
     with capture_logs() as lines:
         for message in messages:
@@ -152,8 +130,8 @@ def inline(content: bytes) -> dict[str, str]:
 def test_evidence_that_cannot_be_read_has_its_code(shop: Shop, fault: str) -> None:
     """Bytes that are no picture, a blob that is gone, a blob that was changed: EVIDENCE_UNREADABLE, once."""
     content = b"no picture" if fault == "no picture" else tiny.picture_file(1)
-    audit_id, [message] = planned(
-        shop, {"targets": [{"prompt": "a fox", "images": [inline(content)]}], "probes": [{"kind": "prompt"}]}
+    audit_id, [message] = shop.planned(
+        {"targets": [{"prompt": "a fox", "images": [inline(content)]}], "probes": [{"kind": "prompt"}]}
     )
     [blob] = [path for path in shop.workshop.evidence.root.rglob("*") if path.is_file()]
     if fault == "missing":
@@ -162,7 +140,7 @@ def test_evidence_that_cannot_be_read_has_its_code(shop: Shop, fault: str) -> No
         blob.write_bytes(b"changed")
     shop.ring(message)
     shop.work()
-    assert states(shop, audit_id)["baseline"] == [("failed", "EVIDENCE_UNREADABLE")]
+    assert shop.states(audit_id)["baseline"] == [("failed", "EVIDENCE_UNREADABLE")]
     assert shop.history(audit_id).count("unit.retried") == 0
     [verdict] = shop.report(audit_id).verdicts
     assert (verdict.target_id, verdict.reasons) == ("target-1", ["missing: before: EVIDENCE_UNREADABLE"])
@@ -181,14 +159,14 @@ def test_a_model_that_is_not_offered_is_an_expected_failure(shop: Shop) -> None:
 
 def test_a_unit_is_tried_three_times_in_all(shop: Shop) -> None:
     """Three leases that lapse are enough: the unit is reported lost, the report says so."""
-    audit_id, messages = planned(shop, {"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
+    audit_id, messages = shop.planned({"target_set": "tiny:targets", "probes": [{"kind": "prompt"}]})
     [message] = messages
     for _ in range(3):
         shop.claim(message, lease=-1)
         with shop.workshop.ledger.writing() as connection:
             units.expire_leases(connection)
     shop.work()
-    assert states(shop, audit_id)["baseline"] == [("failed", "WORKER_LOST")]
+    assert shop.states(audit_id)["baseline"] == [("failed", "WORKER_LOST")]
     assert [v.reasons for v in shop.report(audit_id).verdicts] == [["missing: before: WORKER_LOST"]] * 3
 
 

@@ -9,36 +9,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.outbox import Message
 from worker import tasks
 from worker.stations import Outcome
-from worker.tests.shop import TENANT, Shop
+from worker.tests.shop import REQUEST, TENANT, Shop
 
-REQUEST: dict[str, object] = {
-    "target_set": "tiny:targets",
-    "probes": [{"kind": "prompt"}],
-    "mitigations": [{"kind": "wanda", "timesteps": 1, "sparsity": 0.1}],
-}
 LONG: dict[str, object] = {
     "target_set": "tiny:targets",
     "probes": [{"kind": "adversarial_embedding", "steps": 1000, "batch_size": 8}],
 }
-
-
-def planned(shop: Shop, request: dict[str, object]) -> tuple[str, list[Message]]:
-    """An audit whose plan is written down, and the doorbells that ring then."""
-    audit_id = shop.submit(request)
-    [message] = shop.messages()
-    shop.ring(message)
-    return audit_id, shop.messages()
-
-
-def states(shop: Shop, audit_id: str) -> dict[str, list[tuple[str, str | None]]]:
-    """State and code of every unit, by stage."""
-    found: dict[str, list[tuple[str, str | None]]] = {}
-    for unit in shop.results(audit_id):
-        found.setdefault(unit.stage, []).append((unit.state, unit.error))
-    return found
 
 
 def answered(shop: Shop, leaving: Callable[[], bool] = lambda: False) -> tuple[list[str], int]:
@@ -70,9 +48,7 @@ def test_after_its_turn_a_worker_waits_for_the_next_bell(demo: Path, tmp_path: P
     """A turn of a microsecond is one unit; the bell is rung on for the others."""
     shop = Shop.open(demo, tmp_path / "home", turn_seconds=1e-6)
     shop.submit(REQUEST)
-    time.sleep(0.001)
-    stages = [answered(shop)]
-    assert stages == [([], 1)]
+    assert answered(shop) == (["plan"], 1)
     shop.close()
 
 
@@ -82,7 +58,7 @@ def test_a_worker_that_is_leaving_begins_nothing(shop: Shop) -> None:
     assert answered(shop, lambda: True) == ([], 1)
     looks = iter([False, True])
     assert answered(shop, lambda: next(looks, True)) == (["plan"], 1)
-    assert states(shop, audit_id)["baseline"] == [("queued", None)]
+    assert shop.states(audit_id)["baseline"] == [("queued", None)]
 
 
 def test_a_worker_takes_only_families_it_serves(demo: Path, tmp_path: Path) -> None:
@@ -139,7 +115,7 @@ def test_a_result_waits_for_a_ledger_that_is_away(shop: Shop) -> None:
     ticket = shop.claim(message)
     with away(shop, "units", seconds=1.5):
         tasks.finish(shop.workshop, ticket, Outcome(result={}))
-    assert states(shop, audit_id)["plan"] == [("done", None)]
+    assert shop.states(audit_id)["plan"] == [("done", None)]
 
 
 def test_a_blob_that_is_being_collected_is_put_again(shop: Shop) -> None:
@@ -157,7 +133,7 @@ def test_a_blob_that_is_being_collected_is_put_again(shop: Shop) -> None:
     with pytest.raises(tasks.NotKept) as refused:
         tasks.finish(shop.workshop, ticket, Outcome(result={}, kept=[kept]))
     assert (refused.value.code, refused.value.again) == ("EVIDENCE_UNREADABLE", True)
-    assert states(shop, audit_id)["plan"] == [("leased", None)]
+    assert shop.states(audit_id)["plan"] == [("leased", None)]
 
 
 def test_a_unit_that_takes_too_long_is_named(demo: Path, tmp_path: Path) -> None:
@@ -165,7 +141,7 @@ def test_a_unit_that_takes_too_long_is_named(demo: Path, tmp_path: Path) -> None
     shop = Shop.open(demo, tmp_path / "home", soft_seconds=0.3)
     audit_id = shop.submit(LONG)
     shop.work()
-    assert states(shop, audit_id)["baseline"] == [("failed", "UNIT_TIMED_OUT")]
+    assert shop.states(audit_id)["baseline"] == [("failed", "UNIT_TIMED_OUT")]
     assert shop.history(audit_id).count("unit.retried") == 2
     assert shop.report(audit_id).verdicts[0].reasons[0] == "missing: before: UNIT_TIMED_OUT"
     shop.close()
@@ -173,17 +149,34 @@ def test_a_unit_that_takes_too_long_is_named(demo: Path, tmp_path: Path) -> None
 
 def test_a_worker_that_leaves_gives_its_unit_back(shop: Shop) -> None:
     """In the middle of a long search: the unit is queued as if it had not been begun, and somebody else performs it."""
-    audit_id, [message] = planned(shop, LONG)
+    audit_id, [message] = shop.planned(LONG)
     ticket = shop.claim(message)
     leaves = time.monotonic() + 0.5
     with capture_logs() as lines:
         tasks.perform(shop.workshop, ticket, lambda: time.monotonic() > leaves)
     assert [(line["ended"], line["attempt"]) for line in lines] == [("returned", 1)]
     assert lines[0]["seconds"] < 5
-    assert states(shop, audit_id)["baseline"] == [("queued", None)]
+    assert shop.states(audit_id)["baseline"] == [("queued", None)]
     assert shop.history(audit_id)[-1] == "unit.returned"
     again = shop.claim(message)
     assert (again.attempt, again.fence) == (1, 2)
+
+
+def test_a_store_that_stays_away_costs_the_unit_no_attempt(demo: Path, tmp_path: Path) -> None:
+    """The evidence's folder is a file: the unit goes back as it was, and is performed once it is a folder."""
+    shop = Shop.open(demo, tmp_path / "home", evidence_seconds=0.1)
+    audit_id, [message, *_] = shop.planned(REQUEST)
+    folder = tmp_path / "home" / "evidence"
+    folder.write_text("in the way")
+    with capture_logs() as lines:
+        tasks.perform(shop.workshop, shop.claim(message))
+    assert [line["ended"] for line in lines if line["event"] == "unit"] == ["returned"]
+    folder.unlink()
+    again = shop.claim(message)
+    assert again.attempt == 1
+    tasks.perform(shop.workshop, again)
+    assert shop.states(audit_id)["baseline"] == [("done", None)]
+    shop.close()
 
 
 def test_little_memory_changes_no_verdict(demo: Path, tmp_path: Path) -> None:
