@@ -7,7 +7,7 @@ PYTHON ?= python3
 CACHE ?= .cache/demo
 RUN ?= .cache/demo/run
 
-.PHONY: help setup audit test check api-test up demo-model demo-figures locality detection faults scaling bench
+.PHONY: help setup audit test check api-test up demo-model demo-figures locality detection faults scaling load bench
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ faults: setup ## Provoke every fault twenty times and render docs/results/faults
 scaling: setup ## Measure one to sixteen workers and ten to ten thousand targets, render docs/results/scaling.md (an hour).
 	$(BIN)/python -m api_tests.scaling.run
 	$(BIN)/python -m api_tests.pages --only scaling
+
+load: setup ## Poll, submit and follow against bare routes and render docs/results/load.md (needs wrk, which it installs).
+	$(BIN)/python -m api_tests.load.run
+	$(BIN)/python -m api_tests.pages --only load
 
 bench: setup ## Measure sample-forwards per second against this machine's GEMM peak, by batch.
 	$(BIN)/python -m worker.benchmarks.throughput

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from api_tests.faults import page as faults
+from api_tests.load import page as load
 from api_tests.results import read
 from api_tests.scaling import page as scaling
 from api_tests.stack import ROOT
 
 RESULTS = ROOT / "docs" / "results"
-PAGES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {"faults": faults.page, "scaling": scaling.page}
+PAGES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {
+    "faults": faults.page,
+    "scaling": scaling.page,
+    "load": load.page,
+}
 
 
 def main() -> int:

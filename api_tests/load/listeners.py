@@ -22,13 +22,14 @@ class Heard:
     resets: int = 0
 
 
-async def listen(port: int, audit: str, heard: Heard) -> None:
-    """One client, behind the audit's first event; until it is cancelled."""
+async def listen(port: int, audit: str, heard: Heard, listening: asyncio.Semaphore) -> None:
+    """One client, behind the audit's first event; until it is cancelled. Lets one more through once it listens."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     path = f"/v1/audits/{audit}/events?after=1"
     writer.write(f"GET {path} HTTP/1.1\r\nHost: load\r\nAccept: text/event-stream\r\n\r\n".encode())
     status = await reader.readline()
     assert b"200" in status, status
+    listening.release()
     while line := await reader.readline():
         if line.startswith(b"data: "):
             note(json.loads(line[6:]), heard)
@@ -49,15 +50,16 @@ def note(event: dict[str, object], heard: Heard) -> None:
 async def follow(port: int, audits: list[str]) -> list[Heard]:
     """All of them, until standard input ends."""
     heard = [Heard() for _ in audits]
-    clients = [asyncio.create_task(listen(port, audit, its)) for audit, its in zip(audits, heard, strict=True)]
-    await asyncio.sleep(0)
-    broken = [client for client in clients if client.done()]
-    assert not broken, broken[0].exception()
-    sys.stdout.write(f"{len(clients)}\n")
-    sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.read)
-    for client in clients:
-        client.cancel()
+    listening = asyncio.Semaphore(0)
+    async with asyncio.TaskGroup() as clients:
+        tasks = [clients.create_task(listen(port, a, its, listening)) for a, its in zip(audits, heard, strict=True)]
+        for _ in tasks:
+            await listening.acquire()
+        sys.stdout.write(f"{len(tasks)}\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.read)
+        for task in tasks:
+            task.cancel()
     return heard
 
 

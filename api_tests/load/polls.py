@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,13 +87,13 @@ def advancing(address: str, audit: str) -> Iterator[None]:
             while not over.wait(0.1):
                 connection.execute(ADVANCE, (audit,))
 
-    thread = threading.Thread(target=advance)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        advancing = pool.submit(advance)
+        try:
+            yield
+        finally:
+            over.set()
+            advancing.result()
 
 
 def turned(kinds: list[str], round_: int) -> list[str]:

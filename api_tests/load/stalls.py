@@ -5,8 +5,8 @@ import io
 import json
 import random
 import statistics
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -53,24 +53,21 @@ def stalls(stand: Stand, round_: int, content: bytes) -> list[dict[str, Any]]:
 
 def while_sending(large: str, content: bytes, small: str) -> tuple[list[float], float]:
     """How long each of the small requests took while the large one was answered, and how long that took."""
-    took: list[float] = []
 
-    def send() -> None:
+    def send() -> float:
         began = time.perf_counter()
         headers = {"Content-Type": "application/json", "Idempotency-Key": "load-0000-0000-0000"}
         answer = httpx.post(large, content=content, headers=headers, timeout=120)
-        took.append(time.perf_counter() - began)
         assert answer.status_code == 200, answer.text
+        return time.perf_counter() - began
 
-    sending = threading.Thread(target=send)
     waits = []
-    with httpx.Client() as client:
+    with httpx.Client() as client, ThreadPoolExecutor(1) as pool:
         client.get(small)
-        sending.start()
-        while sending.is_alive():
+        sending = pool.submit(send)
+        while not sending.done():
             began = time.perf_counter()
             client.get(small)
             waits.append(time.perf_counter() - began)
             time.sleep(0.002)
-    sending.join()
-    return waits, took[0]
+    return waits, sending.result()

@@ -7,6 +7,7 @@ from api_tests.results import stands_on, table
 from api_tests.scaling.targets import SIZES
 
 Row = dict[str, Any]
+MISSING = ["Not measured yet."]
 
 
 def page(rows: list[Row]) -> list[str]:
@@ -22,7 +23,7 @@ def page(rows: list[Row]) -> list[str]:
         "64 targets and 64 controls of the bundled model, NeMo and Wanda, prompt and 12 search steps; every worker has",
         "one core.",
         "",
-        *cores(by["cores"]),
+        *(cores(by["cores"]) if by["cores"] else MISSING),
         "",
         "## Up to sixteen workers",
         "",
@@ -31,7 +32,7 @@ def page(rows: list[Row]) -> list[str]:
         "An audit has twelve units a worker in three stages, two mitigations nobody can share, a plan and a report.",
         "Efficiency is the sum of all sleeps over workers × time from POST to report.",
         "",
-        *workers(by["workers"]),
+        *(workers(by["workers"]) if by["workers"] else MISSING),
         "",
         "Where the rest of the time went, in worker-seconds: *idle* nothing that could be begun was queued, *way* from",
         "then until the claim, *upkeep* what a lease lasted beyond the sleep; the last two also per unit.",
@@ -43,9 +44,7 @@ def page(rows: list[Row]) -> list[str]:
         "What an audit costs before its first measurement, by how its targets are named; the median of the runs. The",
         "gateway's memory is its resident size after each run, from the first run to the last of the row.",
         "",
-        *targets(by["targets"]),
-        "",
-        *growth(by["targets"]),
+        *([*targets(by["targets"]), "", *growth(by["targets"])] if by["targets"] else MISSING),
     ]
 
 

@@ -18,7 +18,7 @@ class Direct(APIRoute):
     """Described and found like any other route; but its endpoint is given the request, and what it returns is sent.
 
     There are no dependencies, no declared parameters and no model to go through: for a poll FastAPI spends more on them
-    than the endpoint does on its work (docs/results/load.md). Whatever the endpoint needs it takes from the request.
+    than the endpoint does on its work (`make load` measures it). Whatever the endpoint needs it takes from the request.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
