@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, exists, func, insert, literal, select, update
-from ulid import ULID
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, literal, select, update
 
-from ledger import events, holdings, stages
-from ledger.database import now, upsert
-from ledger.errors import AlreadyTerminal, KeyReused, NotFound
-from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, evidence, idempotency, models, units
+from ledger import events, stages
+from ledger.database import now
+from ledger.errors import AlreadyTerminal, NotFound
+from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, evidence, units
 from ledger.schema import stages as stages_table
 from ledger.waiting import Waiting
 
@@ -88,91 +87,20 @@ class UnitResult:
     error: str | None
 
 
-ENDPOINT = "POST /v1/audits"
-
-
-def submit(connection: Connection, tenant: str, submission: Submission) -> Accepted:
-    """Record the audit, its planning unit and the message for it; or find the audit that already answers.
-
-    Raises KeyReused when the idempotency key belongs to another request, and EvidenceMissing when an image it names
-    has just been removed.
-    """
-    twin = _by_digest(connection, tenant, submission.request_digest) if submission.reuse else None
-    audit_id = twin or f"aud_{ULID()}"
-    earlier = _take_key(connection, tenant, submission, audit_id)
-    if earlier is not None:
-        return Accepted(earlier, replayed=True, reused=False)
-    if twin is None:
-        _create(connection, tenant, submission, audit_id)
-    return Accepted(audit_id, replayed=False, reused=twin is not None)
-
-
-def _by_digest(connection: Connection, tenant: str, digest: str) -> str | None:
-    removed = exists().where(
+def report_removed() -> ColumnElement[bool]:
+    """A clause on ``audits``: whether the audit's report has been removed, its time being over."""
+    return exists().where(
         evidence.c.tenant_id == audits.c.tenant_id,
         evidence.c.audit_id == audits.c.id,
         evidence.c.digest == audits.c.report_digest,
         evidence.c.removed_at.is_not(None),
     )
-    return connection.execute(
-        select(audits.c.id)
-        .where(audits.c.tenant_id == tenant, audits.c.request_digest == digest, audits.c.state == "succeeded")
-        .where(~removed)
-        .order_by(audits.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
 
 
-def _take_key(connection: Connection, tenant: str, submission: Submission, audit_id: str) -> str | None:
-    """Bind the key to this audit; or the audit it is bound to already, by whoever came first."""
-    taken = connection.execute(
-        upsert(connection, idempotency)
-        .values(
-            tenant_id=tenant,
-            endpoint=ENDPOINT,
-            key=submission.key,
-            fingerprint=submission.fingerprint,
-            audit_id=audit_id,
-            created_at=now(),
-        )
-        .on_conflict_do_nothing()
-        .returning(idempotency.c.audit_id)
-    ).one_or_none()
-    if taken is not None:
-        return None
-    earlier = connection.execute(
-        select(idempotency.c.fingerprint, idempotency.c.audit_id).where(
-            idempotency.c.tenant_id == tenant, idempotency.c.endpoint == ENDPOINT, idempotency.c.key == submission.key
-        )
-    ).one()
-    if earlier.fingerprint != submission.fingerprint:
-        raise KeyReused("this Idempotency-Key was used for another request")
-    return str(earlier.audit_id)
-
-
-def _create(connection: Connection, tenant: str, submission: Submission, audit_id: str) -> None:
-    deadline = None if submission.deadline_seconds is None else now() + submission.deadline_seconds
-    published = and_(models.c.tenant_id == tenant, models.c.id == submission.model_id)
-    family = select(models.c.card["family"].as_string()).where(published)
-    connection.execute(
-        insert(audits).values(
-            tenant_id=tenant,
-            id=audit_id,
-            state="queued",
-            model_id=submission.model_id,
-            family=family.scalar_subquery(),
-            request=submission.request,
-            request_digest=submission.request_digest,
-            labels=submission.labels,
-            created_at=now(),
-            deadline_at=deadline,
-        )
-    )
-    traced = {} if submission.traceparent is None else {"traceparent": submission.traceparent}
-    events.record(connection, tenant, audit_id, "audit.queued", traced)
-    holdings.hold_images(connection, tenant, audit_id, submission.request)
-    first = stages.StagePlan("plan", [stages.UnitPlan("plan", {}, critical=True)])
-    stages.plan(connection, tenant, audit_id, [first])
+def report_is_removed(connection: Connection, tenant: str, audit_id: str) -> bool:
+    """The same of one audit."""
+    its = and_(audits.c.tenant_id == tenant, audits.c.id == audit_id, report_removed())
+    return connection.execute(select(audits.c.id).where(its)).first() is not None
 
 
 def get(connection: Connection, tenant: str, audit_id: str) -> AuditRow:

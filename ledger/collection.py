@@ -115,7 +115,10 @@ def condemn_strays(ledger: Ledger, store: EvidenceStore, retention: Retention, p
 
 
 def remove(ledger: Ledger, store: EvidenceStore, retention: Retention) -> int:
-    """Remove up to a batch of blobs whose grace period is over; how many."""
+    """Remove up to a batch of blobs whose grace period is over; how many. One that cannot be holds up no other.
+
+    Raises the last OSError of the store once all have been tried.
+    """
     over = (
         select(condemned.c.tenant_id, condemned.c.digest)
         .where(condemned.c.condemned_at < now() - retention.grace_seconds)
@@ -124,7 +127,15 @@ def remove(ledger: Ledger, store: EvidenceStore, retention: Retention) -> int:
     )
     with ledger.reading() as connection:
         listed = connection.execute(over).all()
-    return sum(_remove(ledger, store, tenant, digest, retention.grace_seconds) for tenant, digest in listed)
+    removed, failed = 0, None
+    for tenant, digest in listed:
+        try:
+            removed += _remove(ledger, store, tenant, digest, retention.grace_seconds)
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return removed
 
 
 def _remove(ledger: Ledger, store: EvidenceStore, tenant: str, digest: str, grace_seconds: float) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from ledger.database import now
-from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, events, outbox, units, workers
+from ledger.schema import OPEN_AUDITS, OPEN_UNITS, TERMINAL_AUDITS, audits, events, outbox, units, workers
+from ledger.workers import LIVE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,6 @@ COUNTED = (
 UNKNOWN = "unknown"
 """The family of a model that no worker had published."""
 
-PRESENT = 60.0
-"""A worker that has not been seen for so many seconds is not counted."""
-
 
 def level(connection: Connection) -> Level:
     """How the ledger stands now, over all tenants."""
@@ -104,7 +102,7 @@ def _loads(connection: Connection, at: float) -> list[Load]:
     rows = connection.execute(
         select(units.c.tenant_id, family.label("family"), units.c.state, func.count(), func.min(queued_at))
         .select_from(units.join(audits, its_audit))
-        .where(units.c.state.not_in(TERMINAL_UNITS))
+        .where(units.c.state.in_(OPEN_UNITS))
         .group_by(units.c.tenant_id, family, units.c.state)
         .order_by(units.c.tenant_id, family, units.c.state)
     )
@@ -114,14 +112,14 @@ def _loads(connection: Connection, at: float) -> list[Load]:
 def _audits(connection: Connection) -> dict[tuple[str, str], int]:
     rows = connection.execute(
         select(audits.c.tenant_id, audits.c.state, func.count())
-        .where(audits.c.state.not_in(TERMINAL_AUDITS))
+        .where(audits.c.state.in_(OPEN_AUDITS))
         .group_by(audits.c.tenant_id, audits.c.state)
     )
     return {(tenant, state): count for tenant, state, count in rows}
 
 
 def _workers(connection: Connection, at: float) -> dict[str, int]:
-    rows = connection.execute(select(workers.c.families).where(workers.c.seen_at > at - PRESENT)).scalars()
+    rows = connection.execute(select(workers.c.families).where(workers.c.seen_at > at - LIVE_SECONDS)).scalars()
     return dict(Counter(family for families in rows for family in families))
 
 

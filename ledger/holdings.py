@@ -1,6 +1,6 @@
 """Which audit holds which blob: the rows of evidence, written after their blobs and never removed with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select
@@ -35,18 +35,21 @@ def hold(connection: Connection, tenant: str, audit_id: str, unit_id: str, kept:
     _insert(connection, tenant, audit_id, unit_id, rows)
 
 
-def hold_images(connection: Connection, tenant: str, audit_id: str, request: dict[str, Any]) -> None:
-    """Write down the images that a request names, as its own: under the audit's id in place of a unit's.
+def hold_images(connection: Connection, asked: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """The images that requests name, for the audits they belong to: (tenant, audit id, request) each.
 
-    Raises EvidenceMissing as ``hold`` does.
+    Raises EvidenceMissing as ``hold`` does. All are spared before any is written down, so that of two batches neither
+    waits for the other in a circle.
     """
-    found = images_of(request)
-    spare(connection, tenant, list(found))
-    rows = [
-        {"name": f"image-{n}", "kind": INPUT, "digest": digest, "media_type": media_type}
-        for n, (digest, media_type) in enumerate(found.items())
-    ]
-    _insert(connection, tenant, audit_id, audit_id, rows)
+    images = [(tenant, audit_id, images_of(request)) for tenant, audit_id, request in asked]
+    for tenant in sorted({tenant for tenant, _, _ in images}):
+        spare(connection, tenant, [digest for its, _, found in images if its == tenant for digest in found])
+    for tenant, audit_id, found in images:
+        rows = [
+            {"name": f"image-{n}", "kind": INPUT, "digest": digest, "media_type": media_type}
+            for n, (digest, media_type) in enumerate(found.items())
+        ]
+        _insert(connection, tenant, audit_id, audit_id, rows)
 
 
 def images_of(request: dict[str, Any]) -> dict[str, str]:

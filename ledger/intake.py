@@ -1,4 +1,4 @@
-"""Many submissions in one transaction: what ``audits.submit`` does for one, with a statement a table.
+"""Taking submissions in: many in one transaction, with a statement a table.
 
 A statement costs a gateway far more than a row of it, and so does a commit. So submissions that come at the same moment
 are written together; each of them is still accepted, replayed, reused or refused for itself, in the order given.
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Insert, Table, TableValuedAlias, exists, func, insert, literal, select, tuple_
+from sqlalchemy import JSON, Connection, Insert, Table, TableValuedAlias, func, insert, literal, select, tuple_
 from ulid import ULID
 
 from ledger import audits, holdings, schema
-from ledger.audits import ENDPOINT, Accepted, AuditRow, StageRow, Submission
+from ledger.audits import Accepted, AuditRow, StageRow, Submission
 from ledger.database import now, upsert
 from ledger.errors import KeyReused
 from ledger.events import unfolded
-from ledger.schema import evidence, idempotency, models
+from ledger.schema import idempotency, models
+
+ENDPOINT = "POST /v1/audits"
 
 Asked = tuple[str, Submission]
 """A tenant, and what it submits."""
@@ -70,6 +72,14 @@ def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReus
     return answers
 
 
+def submit(connection: Connection, tenant: str, submission: Submission) -> Accepted:
+    """One of them. Raises KeyReused, or EvidenceMissing."""
+    [answer] = take(connection, [(tenant, submission)])
+    if isinstance(answer, KeyReused):
+        raise answer
+    return answer.accepted
+
+
 def _key(asked: Asked) -> Key:
     return asked[0], asked[1].key
 
@@ -80,16 +90,10 @@ def _twins(connection: Connection, asked: Sequence[Asked]) -> list[str | None]:
     if not wanted:
         return [None] * len(asked)
     table = schema.audits
-    removed = exists().where(
-        evidence.c.tenant_id == table.c.tenant_id,
-        evidence.c.audit_id == table.c.id,
-        evidence.c.digest == table.c.report_digest,
-        evidence.c.removed_at.is_not(None),
-    )
     rows = connection.execute(
         select(table.c.tenant_id, table.c.request_digest, func.max(table.c.id))
         .where(tuple_(table.c.tenant_id, table.c.request_digest).in_(sorted(wanted)), table.c.state == "succeeded")
-        .where(~removed)
+        .where(~audits.report_removed())
         .group_by(table.c.tenant_id, table.c.request_digest)
     )
     found = {(tenant, digest): str(audit_id) for tenant, digest, audit_id in rows}
@@ -165,14 +169,13 @@ def _create(connection: Connection, new: list[New]) -> dict[str, AuditRow]:
     listed = [one.values() for one in new]
     for statement in _inserts(connection.dialect.name) if new else ():
         connection.execute(statement, {"listed": listed})
-    for one in new:
-        holdings.hold_images(connection, one.tenant, one.audit_id, one.submission.request)
+    holdings.hold_images(connection, [(one.tenant, one.audit_id, one.submission.request) for one in new])
     return {one.audit_id: _standing(one) for one in new}
 
 
 @cache
 def _inserts(dialect: str) -> list[Insert]:
-    """The rows that ``audits.submit`` leaves behind, for each audit that is ``listed``: a statement a table.
+    """The rows of a new audit, for each that is ``listed``: a statement a table.
 
     Of however many audits, they are always the same, with one JSON array for their parameter. PostgreSQL takes them all
     as one.

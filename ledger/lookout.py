@@ -51,7 +51,7 @@ class Lookout:
             try:
                 return await self._line.ask(question, values)
             except UNREACHABLE:
-                await self._line.close()
+                pass  # it may have been lost long ago: one more try, on another
         return await self._line.ask(question, values)
 
     def _read(self, question: Select[Any], values: dict[str, Any]) -> Rows:
@@ -82,13 +82,21 @@ class Line:
             async with self._free:
                 if self._connection is None:
                     self._connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
-                asked = await self._connection.execute(statement, {**parameters, **sent}, prepare=True)
-                return await asked.fetchall()
+                try:
+                    asked = await self._connection.execute(statement, {**parameters, **sent}, prepare=True)
+                    return await asked.fetchall()
+                except psycopg.Error:
+                    await self._drop()
+                    raise
         except psycopg.Error as error:
             raise OperationalError("a question of the lookout", None, error) from error
 
     async def close(self) -> None:
         """Give the connection back."""
+        async with self._free:
+            await self._drop()
+
+    async def _drop(self) -> None:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None

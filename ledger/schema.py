@@ -228,4 +228,5 @@ workers = Table(
 
 OPEN_AUDITS = ("queued", "running", "cancelling")
 TERMINAL_AUDITS = ("succeeded", "failed", "cancelled", "expired")
+OPEN_UNITS = ("waiting", "queued", "leased")
 TERMINAL_UNITS = ("done", "failed", "cancelled")

@@ -15,10 +15,7 @@ from sqlalchemy import Connection, and_, exists, select
 
 from ledger import turns, workers
 from ledger.schema import OPEN_AUDITS, audits, units
-from ledger.workers import WorkerRow
-
-LIVE_SECONDS = 30.0
-"""A worker that was not seen for so long is not counted on; workers say every few seconds that they are there."""
+from ledger.workers import LIVE_SECONDS, WorkerRow
 
 MOST_AHEAD = 1000
 """Beyond so many audits nobody is counted."""

@@ -8,6 +8,9 @@ from sqlalchemy import Connection, delete, select
 from ledger.database import now, upsert
 from ledger.schema import workers
 
+LIVE_SECONDS = 30.0
+"""A worker that was not seen for so long is not counted on; workers say every few seconds that they are there."""
+
 
 @dataclass(frozen=True)
 class WorkerRow:

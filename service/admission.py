@@ -49,6 +49,9 @@ def _about_the_methods(request: AuditRequest, offer: Offer, card: ModelCard | No
             where = f"{field}.{place}.kind"
             if kind not in offer.kinds(role):
                 yield _problem(where, Code.UNKNOWN_METHOD, "no worker offers it; GET /v1/methods lists those there are")
+            elif kind == "external" and request.baseline_model is None:
+                detail = "it needs baseline_model, the model that this one came from"
+                yield _problem(where, Code.METHOD_NOT_APPLICABLE, detail)
             elif kind in reasons:
                 yield _problem(where, Code.METHOD_NOT_APPLICABLE, reasons[kind])
 

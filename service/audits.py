@@ -1,6 +1,7 @@
 """What can be done with audits that are there: look up, list, cancel, read the report."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ledger import audits
 from ledger.audits import AuditRow
@@ -9,7 +10,7 @@ from palimpsest.contract.problems import Code
 from palimpsest.contract.status import TERMINAL
 from service import answers
 from service.cursor import Selection
-from service.errors import FINAL, Refusal
+from service.errors import FINAL, EvidenceRefused, Refusal
 from service.gateway import Gateway
 from service.identity import checked
 
@@ -45,9 +46,12 @@ def page(gateway: Gateway, tenant: str, *, limit: int, selection: Selection, bef
 
 def cancel(gateway: Gateway, tenant: str, audit_id: str) -> AuditRow:
     """Ask an audit to stop, which takes a while; asking twice is asking once. Raises NotFound or AlreadyTerminal."""
-    with gateway.ledger.writing() as connection:
+
+    def ask(connection: Any) -> AuditRow:
         audits.cancel(connection, tenant, checked(audit_id))
         return audits.get(connection, tenant, audit_id)
+
+    return gateway.ledger.write(ask)
 
 
 def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes:
@@ -55,8 +59,15 @@ def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes
     row = look_up(gateway, tenant, audit_id)
     if row.report_digest is None:
         raise _without_report(row, now)
+    with gateway.ledger.reading() as connection:
+        if audits.report_is_removed(connection, tenant, audit_id):
+            raise Refusal(
+                Code.REPORT_REMOVED, "the time for which reports are kept is over; audit again", headers=FINAL
+            )
     try:
         return gateway.evidence.get(tenant, row.report_digest)
+    except OSError as error:
+        raise EvidenceRefused from error
     except (EvidenceMissing, EvidenceCorrupt) as error:
         detail = "the report is recorded but its bytes are gone or damaged; audit again with force_new"
         raise Refusal(Code.INTERNAL_ERROR, detail, headers=FINAL) from error

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from ledger.audits import ENDPOINT
+from ledger.intake import ENDPOINT
 from palimpsest.contract.catalogue import ModelCard
 
 BESIDES = ("labels", "force_new")

@@ -2,7 +2,7 @@
 
 * Refusal               somebody is told why: a code, a detail, the fields at fault
   x CatalogueNotReady   no worker has published its models and methods yet
-  x EvidenceRefused     the evidence store cannot be written
+  x EvidenceRefused     the evidence store does not answer
 * BodyTooLarge          the body exceeds the limit, however it was sent
 
 What the ledger refuses (``ledger.errors``) and what HTTP does by itself (404, 405, malformed JSON) is translated here.
@@ -62,6 +62,7 @@ STATUS: dict[Code, Status] = {
     Code.ROUTE_NOT_FOUND: Status(404, "There is nothing here"),
     Code.METHOD_NOT_ALLOWED: Status(405, "This cannot be done here"),
     Code.REPORT_NOT_READY: Status(409, "There is no report"),
+    Code.REPORT_REMOVED: Status(410, "The report was removed"),
     Code.AUDIT_ALREADY_TERMINAL: Status(409, "The audit has ended"),
     Code.TOO_MANY_STREAMS: Status(429, "Too many event streams are open"),
     Code.CATALOGUE_NOT_READY: Status(503, "No worker has said yet what it can do"),
@@ -104,11 +105,11 @@ class CatalogueNotReady(Refusal):
 
 
 class EvidenceRefused(Refusal):
-    """The evidence store cannot be written, so nothing was recorded either."""
+    """The evidence store does not answer; where it was to be written, nothing was recorded either."""
 
     def __init__(self) -> None:
         super().__init__(
-            Code.LEDGER_UNAVAILABLE, "the evidence store cannot be written at the moment", headers={"Retry-After": "5"}
+            Code.LEDGER_UNAVAILABLE, "the evidence store does not answer at the moment", headers={"Retry-After": "5"}
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ledger.evidence import EvidenceStore
+from ledger.holdings import INPUT
 from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, InlineImage
 from service.errors import EvidenceRefused
@@ -22,7 +23,6 @@ FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 MOST_PIXELS = 4096**2
 MOST_TOGETHER = 2**28
 """Pixels of one request, unless the settings say otherwise: some seconds of decoding."""
-KIND = "target_image"
 
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error, zlib.error)
 """What Pillow's three decoders raise on bytes that are no picture, or half of one."""
@@ -104,6 +104,6 @@ def keep(store: EvidenceStore, tenant: str, request: AuditRequest) -> dict[str, 
 
 def _put(store: EvidenceStore, tenant: str, image: InlineImage) -> str:
     try:
-        return store.put(tenant, image.content, name=KIND, kind=KIND, media_type=image.media_type).digest
+        return store.put(tenant, image.content, name=INPUT, kind=INPUT, media_type=image.media_type).digest
     except OSError as error:
         raise EvidenceRefused from error

@@ -102,8 +102,7 @@ class Intake:
     def _record(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
         """One transaction for all; should it fail, one for each, so that nobody is refused for another's sake."""
         try:
-            with self._gateway.ledger.writing() as connection:
-                return list(intake.take(connection, asked))
+            return self._gateway.ledger.write(lambda connection: list(intake.take(connection, asked)))
         except UNREACHABLE:
             raise
         except (*FAILED, LedgerError) as error:

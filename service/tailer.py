@@ -204,12 +204,14 @@ class Tailer:
             await asyncio.sleep(self._pause)
             positions = [Position(*key, watched.seq, watched.revision) for key, watched in self._watched.items()]
             try:
-                found = await asyncio.get_running_loop().run_in_executor(None, self._read, positions)
+                self._hand_round(await asyncio.get_running_loop().run_in_executor(None, self._read, positions))
             except FAILED as error:
                 log.warning("events were not read", cause=cause(error))
+                self._hand_round({})
                 await asyncio.sleep(FAILED_SECONDS)
-                found = {}
-            self._hand_round(found)
+            except Exception:  # whatever it is, those who follow must not be left without anybody who reads
+                log.exception("events were not handed on")
+                await asyncio.sleep(FAILED_SECONDS)
 
     def _hand_round(self, found: dict[Position, News]) -> None:
         for position, news in found.items():

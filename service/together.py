@@ -39,13 +39,18 @@ class Together(Generic[Q, A]):
         while self._asked:
             batch, self._asked = self._asked[: self._most], self._asked[self._most :]
             began = time.monotonic()
-            call = self._call([question for question, _ in batch])
-            (outcome,) = await asyncio.gather(call, return_exceptions=True)
+            (outcome,) = await asyncio.gather(self._called([question for question, _ in batch]), return_exceptions=True)
             answers = [outcome] * len(batch) if isinstance(outcome, BaseException) else outcome
             for (_, answered), answer in zip(batch, answers, strict=True):
                 tell(answered, answer)
             if self._rest:
                 await asyncio.sleep(min(self._rest * (time.monotonic() - began), 1.0))
+
+    async def _called(self, questions: list[Q]) -> Answers[A]:
+        answers = await self._call(questions)
+        if len(answers) != len(questions):
+            raise ValueError(f"{len(questions)} questions got {len(answers)} answers")
+        return answers
 
 
 def in_thread(call: Callable[[list[Q]], Answers[A]]) -> Callable[[list[Q]], Awaitable[Answers[A]]]:

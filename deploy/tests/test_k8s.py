@@ -11,7 +11,7 @@ import yaml
 
 from deploy.tests.images import ROOT, images
 from deploy.tests.tools import run
-from ledger import audits, units
+from ledger import audits, intake, units
 from ledger.database import Ledger
 from ledger.tests.servers import PostgreSQL
 from service.settings import Settings
@@ -207,7 +207,7 @@ def test_the_scalers_query_counts_what_is_to_be_done(postgresql: PostgreSQL) -> 
         wanted = [connection.exec_driver_sql(query).scalar_one()]
         for n in range(9):
             submission = audits.Submission({}, "d" * 64, "toy", {}, f"key-{n}", f"f-{n}", reuse=False)
-            audits.submit(connection, "local", submission)
+            intake.submit(connection, "local", submission)
             wanted.append(connection.exec_driver_sql(query).scalar_one())
         for unit in connection.exec_driver_sql("SELECT id FROM units LIMIT 3").scalars().all():
             assert units.claim(connection, "local", unit, owner="w", engine="e", lease_seconds=60, hard_seconds=60)

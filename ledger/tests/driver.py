@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Table, select
 
-from ledger import audits, events, outbox, schema, units
+from ledger import audits, events, intake, outbox, schema, units
 from ledger.database import Ledger
 from ledger.evidence import Kept
 from ledger.stages import StagePlan, UnitPlan
@@ -84,7 +84,7 @@ class Driver:
     def submit(self, tenant: str = TENANT, **changes: Any) -> str:
         """A new audit, queued."""
         with self.ledger.writing() as connection:
-            return audits.submit(connection, tenant, self.submission(**changes)).audit_id
+            return intake.submit(connection, tenant, self.submission(**changes)).audit_id
 
     def planned(self, *plans: StagePlan, tenant: str = TENANT, **changes: Any) -> str:
         """A new audit, running, whose plan is written down."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger import audits, schema
+from ledger import audits, intake, schema
 from ledger.database import Ledger
 from ledger.errors import AlreadyTerminal, KeyReused, NotFound
 from ledger.evidence import Kept
@@ -15,7 +15,7 @@ from ledger.tests.driver import TENANT, Driver, report, stage
 def submit(ledger: Ledger, submission: audits.Submission, tenant: str = TENANT) -> audits.Accepted:
     """What the gateway is told."""
     with ledger.writing() as connection:
-        return audits.submit(connection, tenant, submission)
+        return intake.submit(connection, tenant, submission)
 
 
 def test_submitting_leaves_an_audit_a_plan_unit_a_message_and_an_event(drive: Driver) -> None:
@@ -34,7 +34,7 @@ def test_a_submission_that_fails_half_way_leaves_nothing(drive: Driver) -> None:
     """An exception after everything is written takes everything back."""
     before = drive.everything()
     with drive.crashing() as connection:
-        audits.submit(connection, TENANT, drive.submission())
+        intake.submit(connection, TENANT, drive.submission())
     assert drive.everything() == before
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from ledger import audits, collection, holdings, schema
-from ledger.collection import Collector
+from ledger.collection import Collector, remove
 from ledger.database import now
 from ledger.errors import EvidenceMissing
 from ledger.evidence import EvidenceStore, Kept
@@ -289,3 +289,23 @@ def test_a_writer_who_comes_while_a_blob_is_removed_is_told_to_put_it_again(
     assert drive.states(audit_id)["report"] == ["leased"]
     drive.finish(ticket, put(store, b"image"))
     assert store.get(TENANT, image.digest) == b"image"
+
+
+def test_a_blob_that_cannot_be_removed_holds_up_no_other(drive: Driver, tmp_path: Path) -> None:
+    """A folder stands in the first one's place: it is tried, the second is removed, and the look says what failed."""
+    store = EvidenceStore((tmp_path / "evidence").as_uri())
+    stuck, other = put(store, b"stuck"), put(store, b"other")
+    with drive.ledger.writing() as connection:
+        for hours, kept in ((9, stuck), (8, other)):
+            sentence = {"tenant_id": TENANT, "digest": kept.digest, "condemned_at": now() - hours * 3600}
+            connection.execute(insert(schema.condemned).values(**sentence))
+    [blob] = (tmp_path / "evidence").rglob(stuck.digest)
+    blob.unlink()
+    blob.mkdir()
+    (blob / "inside").touch()
+    for kept in stuck, other:
+        age(store, kept, DAY)
+    with pytest.raises(OSError, match=stuck.digest):
+        remove(drive.ledger, store, SOON)
+    assert not there(store, other)
+    assert [row.digest for row in drive.rows(schema.condemned)] == [stuck.digest]

@@ -52,7 +52,7 @@ def test_it_leaves_the_rows_of_a_single_submission(drive: Driver, changes: dict[
     with drive.ledger.writing() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
-        audits.submit(connection, TENANT, submission)
+        intake.submit(connection, TENANT, submission)
     assert nameless(drive) == together
 
 

@@ -17,7 +17,7 @@ router = APIRouter(tags=["reports"])
 @router.get(
     "/v1/audits/{audit_id}/report",
     response_model=AuditReport,
-    responses=problems(*ALWAYS, Code.AUDIT_NOT_FOUND, Code.REPORT_NOT_READY),
+    responses=problems(*ALWAYS, Code.AUDIT_NOT_FOUND, Code.REPORT_NOT_READY, Code.REPORT_REMOVED),
 )
 def get_report(audit_id: AuditId, gateway: TheGateway, tenant: TheTenant) -> Response:
     """The report, byte for byte as the worker wrote it."""

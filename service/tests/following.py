@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import audits, events
+from ledger import events, intake
 from ledger.audits import Submission
 from ledger.database import Ledger
 from palimpsest.contract.status import AuditEvent
@@ -18,7 +18,7 @@ def an_audit(ledger: Ledger, key: str = "key-0") -> str:
     """A new audit with one event, ``audit.queued``."""
     submission = Submission({"model": "bundled"}, "d" * 64, "bundled", {}, key, "f" * 64, reuse=False)
     with ledger.writing() as connection:
-        return audits.submit(connection, TENANT, submission).audit_id
+        return intake.submit(connection, TENANT, submission).audit_id
 
 
 def tell(ledger: Ledger, audit_id: str, *types: str) -> None:

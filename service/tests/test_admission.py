@@ -71,3 +71,10 @@ def test_what_is_only_inconclusive_is_admitted(bench: Bench, asked: Asked, inlin
     bench.submitted(asked(targets=[{"prompt": "cat " * 2000, "images": [inline()]}]), key="key-0000-0000-0002")
     sets = asked(targets=None, target_set="bundled:targets", control_set="bundled:controls")
     bench.submitted(sets, key="key-0000-0000-0003")
+
+
+def test_a_model_mitigated_elsewhere_needs_the_one_it_came_from(bench: Bench, asked: Asked) -> None:
+    """``external`` without ``baseline_model`` would measure nothing against nothing."""
+    bench.publish(methods=method_cards(mitigation=["none", "nemo", "wanda", "external"]))
+    answer = bench.post(asked(mitigations=[{"kind": "external"}])).json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "mitigations.0.kind")

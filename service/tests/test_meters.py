@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ledger import audits, units
+from ledger import audits, intake, units
 from ledger.database import Ledger
 from ledger.gauges import Moment
 from palimpsest.contract.problems import Code
@@ -36,7 +36,7 @@ def submit(ledger: Ledger) -> str:
     """An audit, and with it a queued unit and a message."""
     with ledger.writing() as connection:
         submission = audits.Submission({}, "d" * 64, "toy", {}, "key", "f", reuse=False)
-        return audits.submit(connection, "local", submission).audit_id
+        return intake.submit(connection, "local", submission).audit_id
 
 
 def fail(ledger: Ledger) -> None:
@@ -141,7 +141,7 @@ def submit_again(ledger: Ledger) -> None:
     """Another audit."""
     with ledger.writing() as connection:
         submission = audits.Submission({}, "d" * 64, "toy", {}, "key-2", "f", reuse=False)
-        audits.submit(connection, "local", submission)
+        intake.submit(connection, "local", submission)
 
 
 def test_the_ledger_is_asked_at_most_every_few_seconds(ledger: Ledger) -> None:

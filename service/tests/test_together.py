@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
@@ -100,3 +100,24 @@ def test_it_rests_between_calls() -> None:
 
     assert asyncio.run(ask()) >= 0.18
     assert sizes == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fault", ["raises before it is awaited", "answers too few"])
+def test_a_call_that_is_out_of_order_leaves_nobody_waiting(fault: str) -> None:
+    """Both who asked are told; and the next question is asked again."""
+
+    async def few(asked: Sequence[int]) -> list[int | Exception]:
+        return [0] if len(asked) == 2 else [7]
+
+    def call(asked: list[int]) -> Awaitable[list[int | Exception]]:
+        if fault.startswith("raises") and len(asked) == 2:
+            raise ValueError("at once")
+        return few(asked)
+
+    async def ask() -> list[int | BaseException]:
+        together: Together[int, int] = Together(call)
+        both = await asyncio.wait_for(asyncio.gather(together.ask(1), together.ask(2), return_exceptions=True), 10)
+        return [*both, await asyncio.wait_for(together.ask(3), 10)]
+
+    first, second, third = asyncio.run(ask())
+    assert (type(first), type(second), third) == (ValueError, ValueError, 7)

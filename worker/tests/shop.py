@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ledger import audits, events, outbox, units
+from ledger import audits, events, intake, outbox, units
 from ledger.audits import AuditRow, Submission, UnitResult
 from ledger.outbox import Message
 from palimpsest.contract.report import AuditReport
@@ -62,7 +62,7 @@ class Shop:
             recorded, key, "tiny", dict(asked.labels), key, key, reuse=False, deadline_seconds=deadline
         )
         with self.workshop.ledger.writing() as connection:
-            return audits.submit(connection, TENANT, submission).audit_id
+            return intake.submit(connection, TENANT, submission).audit_id
 
     def _keep(self, content: bytes) -> dict[str, str]:
         kept = self.workshop.evidence.put(

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, Tracer
 from structlog.testing import capture_logs
 
-from ledger import audits, units
+from ledger import audits, intake, units
 from ledger.database import Ledger
 from ledger.units import Ticket
 from worker.observability import ENDPOINTS, performed, provider_of_this_process, tracer_of_this_process
@@ -58,7 +58,7 @@ def claimed(ledger: Ledger, traceparent: str | None = None) -> Ticket:
         traceparent=traceparent,
     )
     with ledger.writing() as connection:
-        audits.submit(connection, "local", submission)
+        intake.submit(connection, "local", submission)
         unit = connection.exec_driver_sql("SELECT id FROM units").scalar_one()
         ticket = units.claim(connection, "local", unit, owner="w", engine="e", lease_seconds=60, hard_seconds=60)
     assert ticket is not None

@@ -1,9 +1,9 @@
 """Audits in flight, one in each state an upgrade may find them in, dumped as SQL.
 
-    python -m ledger.tests.dumps.in_flight ledger.sqlite                            # a new SQLite file
+    python -m ledger.tests.dumps.in_flight ledger.sqlite                        # a new SQLite file
     python -m ledger.tests.dumps.in_flight postgresql+psycopg://…/an-empty-database
 
-The dumps beside this file were made by running it at the commit whose schema they are named after, then
+The dumps beside this file were made by running it, as it was, at the commit whose schema they are named after, then
 ``sqlite3 ledger.sqlite .dump`` and ``pg_dump --no-owner --no-acl``.
 """
 
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from ledger import audits, catalogue, events
+from ledger import catalogue, events, intake
 from ledger.database import Ledger
 from ledger.evidence import Kept
 from ledger.stages import StagePlan, UnitPlan
@@ -88,7 +88,7 @@ def write(drive: Driver) -> None:
     drive.fail(drive.claim(failed, "plan"), again=False)
     with drive.ledger.writing() as connection:
         events.record(connection, TENANT, middle, "note", {"in": "flight"})
-        audits.submit(connection, "another", drive.submission(request=REQUEST, labels={"example": "queued"}))
+        intake.submit(connection, "another", drive.submission(request=REQUEST, labels={"example": "queued"}))
 
 
 def main(url: str) -> None:

@@ -58,3 +58,25 @@ def test_a_report_that_was_tampered_with_is_not_told(bench: Bench, asked: Asked)
     answer = bench.client.get(f"/v1/audits/{audit}/report")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert "force_new" in answer.json()["detail"]
+
+
+def test_a_report_whose_time_is_over_is_gone(bench: Bench, asked: Asked) -> None:
+    """410 from the moment it is retired, whether or not its bytes are still there, and no use in repeating."""
+    audit = bench.submitted(asked())
+    bench.conclude(b"{}")
+    with bench.ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE evidence SET removed_at = 1.0 WHERE kind = 'report'")
+    answer = bench.client.get(f"/v1/audits/{audit}/report")
+    assert (answer.status_code, answer.json()["code"]) == (410, "REPORT_REMOVED")
+    assert answer.headers["x-should-retry"] == "false"
+
+
+def test_a_report_in_a_store_that_is_away_is_asked_for_later(bench: Bench, asked: Asked) -> None:
+    """A file stands where the evidence's folder was: 503 and Retry-After."""
+    audit = bench.submitted(asked())
+    bench.conclude(b"{}")
+    bench.evidence.root.rename(bench.evidence.root.with_name("aside"))
+    bench.evidence.root.write_text("in the way")
+    answer = bench.client.get(f"/v1/audits/{audit}/report")
+    assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+    assert answer.headers["Retry-After"].isdecimal()
