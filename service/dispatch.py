@@ -4,7 +4,6 @@ A message names a unit and nothing else. Losing one loses nothing, for the recor
 (docs/decisions/0004-the-broker-is-a-doorbell.md).
 """
 
-import threading
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,22 +80,17 @@ def empty_outbox(ledger: Ledger, dispatch: Dispatch, *, batch: int, seconds: flo
 class Doorbell:
     """Empties the outbox right after a commit, so that a worker need not wait for the sweeper.
 
-    One ring at a time: a frozen broker then holds one thread of the gateway, not all of them. Whatever a ring leaves
-    behind is the sweeper's.
+    Who rings together shares a ring (``service.desk``): a frozen broker holds one thread of the gateway, not all of
+    them. Whatever a ring leaves behind is the sweeper's.
     """
 
     def __init__(self, ledger: Ledger, dispatch: Dispatch, *, batch: int, seconds: float) -> None:
         self._ledger, self._dispatch = ledger, dispatch
         self._batch, self._seconds = batch, seconds
-        self._ringing = threading.Lock()
 
     def ring(self) -> None:
         """Announce what is waiting; never raises for a broker or a database that does not answer."""
-        if not self._ringing.acquire(blocking=False):
-            return
         try:
             empty_outbox(self._ledger, self._dispatch, batch=self._batch, seconds=self._seconds)
         except (BrokerUnavailable, *UNREACHABLE) as error:
             log.warning("left to the sweeper", cause=cause(error))
-        finally:
-            self._ringing.release()

@@ -3,7 +3,7 @@
 A parameter set is part of a request, is echoed in the report, and is the only place a method's knobs live.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -11,6 +11,16 @@ from palimpsest.contract.model import Asked
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Scope = Literal["joint", "per_target"]
+
+
+S = TypeVar("S")
+
+
+def each_once(starts: list[S], more: str) -> list[S]:
+    """The same list; raises ValueError where a kind is named twice, and names the parameter that asks for more."""
+    if len(set(starts)) != len(starts):
+        raise ValueError(f"a kind of start is named twice; use {more} for more of one kind")
+    return starts
 
 
 class Params(Asked):
@@ -203,9 +213,7 @@ class AdversarialFinetuningParams(Params):
     @classmethod
     def distinct(cls, starts: list[TriggerStart]) -> list[TriggerStart]:
         """Each kind of start is named once."""
-        if len(set(starts)) != len(starts):
-            raise ValueError("a kind of start is named twice; use triggers_per_start for more of one kind")
-        return starts
+        return each_once(starts, "triggers_per_start")
 
 
 class EsdParams(FinetuningParams):
@@ -237,7 +245,7 @@ class EsdParams(FinetuningParams):
     batch_size: int = Field(1, ge=1, le=256, description="rows an update, targets at random (released 1)")
     learning_rate: float = Field(5e-5, gt=0, le=1, description="of Adam, constant (released 5e-5)")
     guidance: float = Field(3.0, ge=0, le=30, description="of the partial draws (released 3)")
-    sampling_steps: int = Field(50, ge=1, le=1000, description="steps they are broken off among (released 50)")
+    sampling_steps: int = Field(50, ge=1, le=999, description="steps they are broken off among (released 50)")
 
 
 class ConceptAblationParams(FinetuningParams):
@@ -337,9 +345,7 @@ class AdversarialEmbeddingParams(Params):
     @classmethod
     def distinct(cls, starts: list[Start]) -> list[Start]:
         """Each kind of start is named once."""
-        if len(set(starts)) != len(starts):
-            raise ValueError("a kind of start is named twice; use restarts for more of one kind")
-        return starts
+        return each_once(starts, "restarts")
 
 
 TokenStart = Literal["prompt", "random"]
@@ -369,9 +375,7 @@ class AdversarialTokensParams(Params):
     @classmethod
     def distinct(cls, starts: list[TokenStart]) -> list[TokenStart]:
         """Each kind of start is named once."""
-        if len(set(starts)) != len(starts):
-            raise ValueError("a kind of start is named twice; use restarts for more of one kind")
-        return starts
+        return each_once(starts, "restarts")
 
 
 class ParaphraseParams(Params):
@@ -506,11 +510,7 @@ Mitigation = Annotated[
 Probe = Annotated[
     PromptParams | AdversarialEmbeddingParams | AdversarialTokensParams | ParaphraseParams, Field(discriminator="kind")
 ]
-Detector = Annotated[
-    MagnitudeParams | AttentionEntropyParams | BrightEndingParams | SharpnessParams, Field(discriminator="kind")
-]
 Scorer = Annotated[SscdParams, Field(discriminator="kind")]
-Analysis = Annotated[LocalityParams | UtilityParams, Field(discriminator="kind")]
 
 MITIGATIONS: dict[str, type[Params]] = {
     "none": NoMitigationParams,

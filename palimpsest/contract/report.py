@@ -7,7 +7,7 @@ from pydantic import Field
 from palimpsest.contract.model import Told
 from palimpsest.contract.verdicts import Outcome, VerdictName
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class Rate(Told):
@@ -33,7 +33,8 @@ class Replication(Told):
 
     ``scores`` holds the descriptor similarity of every evaluation image; ``hits`` of them exceed the threshold and
     the item replicates when ``hits`` ≥ the report's k. ``steps`` is the search steps spent, ``first_step`` the
-    look at which replication first appeared, ``loss`` the search's loss at its start and end.
+    look at which replication first appeared, ``loss`` the search's loss at its start and end, ``text`` the words that
+    were typed where a probe looks for words.
     """
 
     replicates: bool
@@ -49,6 +50,7 @@ class Replication(Told):
     loss: list[float]
     images: list[str]
     embedding: str | None
+    text: str | None
 
 
 class Before(Told):

@@ -65,6 +65,7 @@ def replication(*, hits: int, start: str | None = None) -> Replication:
         loss=[0.5, 0.125] if start else [],
         images=["sha256:00"],
         embedding="sha256:01" if start else None,
+        text=None,
     )
 
 
@@ -121,7 +122,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
     }
     total = StageCost(unet_sample_forwards=3000, unet_sample_forwards_with_gradient=800, seconds=72.75)
     return AuditReport(
-        schema_version="1.0",
+        schema_version="1.1",
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,

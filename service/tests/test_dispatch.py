@@ -1,6 +1,5 @@
 """Ringing the doorbell, on a broker of folders, on one that refuses and on one that is frozen."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,35 +103,6 @@ def test_a_message_is_published_by_one_publisher(bench: Bench, asked: Asked) -> 
     other = RecordingDispatch()
     assert empty_outbox(bench.ledger, other, batch=10, seconds=60) == 0
     assert other.published == []
-
-
-def test_a_slow_broker_holds_one_thread(bench: Bench, asked: Asked) -> None:
-    """While one ring is under way, another returns at once."""
-    bench.dispatch.broken = True
-    bench.submitted(asked())
-    time.sleep(2 * bench.settings.publish_seconds)
-    entered, leave = threading.Event(), threading.Event()
-
-    class Slow(RecordingDispatch):
-        """Takes its time."""
-
-        def publish(self, message: Message) -> None:
-            """Wait to be told."""
-            entered.set()
-            leave.wait(10)
-            super().publish(message)
-
-    slow = Slow()
-    doorbell = Doorbell(bench.ledger, slow, batch=10, seconds=60)
-    first = threading.Thread(target=doorbell.ring)
-    first.start()
-    assert entered.wait(10)
-    started = time.monotonic()
-    doorbell.ring()
-    assert time.monotonic() - started < 5
-    leave.set()
-    first.join(10)
-    assert len(slow.published) == 1
 
 
 def test_what_a_ring_leaves_behind_is_logged_for_the_sweeper(bench: Bench, asked: Asked) -> None:

@@ -108,6 +108,7 @@ def judge(setting: Setting, item: Item, answer: Answer, name: str, keep: Keep) -
         loss=list(answer.loss),
         images=[keep(f"{name}.png", png(strip(answer.pictures)), "image/png")],
         embedding=embedding,
+        text=answer.text,
     )
 
 

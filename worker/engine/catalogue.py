@@ -76,7 +76,7 @@ def inapplicable(model: DiffusionModel) -> dict[str, str]:
     if not model.feedforward_layers():
         reasons["wanda"] = "the model has no feed-forward layers of the form ff.net.2"
     if not model.cross_attention():
-        for kind in ("attention_entropy", "attention_rescaling"):
+        for kind in ("attention_entropy", "attention_rescaling", "esd", "concept_ablation"):
             reasons[kind] = "the model has no cross-attention layers of the form attn2"
     if not bright_ending.layers(model):
         reasons["bright_ending"] = "the model has no cross-attention in its first down block"

@@ -39,6 +39,7 @@ def answer(
         loss=[],
         images=["i" * 64],
         embedding=None,
+        text=None,
     )
 
 
