@@ -27,12 +27,13 @@ from torch import Generator, Tensor
 
 from palimpsest.contract.methods import AdversarialFinetuningParams
 from worker.engine import finetuning, own_draws
-from worker.engine.diffusion import denoising_loss, q_sample
+from worker.engine.diffusion import q_sample
 from worker.engine.edits import Mitigated
 from worker.engine.errors import SearchDiverged
 from worker.engine.finetuning import Course, Learner, Pull, Recipe
 from worker.engine.items import Item
 from worker.engine.own_draws import Regular, StandIns
+from worker.engine.search import gradients
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting
 
@@ -202,33 +203,25 @@ def refreshed(lesson: Lesson, learner: Learner, pool: Tensor, visits: list[tuple
     x_0 = lesson.x_0[[i for i, _ in visits]]
     form = lesson.form
     eta = lesson.params.search_learning_rate
-    return search(learner, x_0, y, owns, steps=form.search_steps, B=form.search_batch_size, learning_rate=eta)
+    on = replace(lesson.setting, model=learner)
+    return search(on, x_0, y, owns, steps=form.search_steps, B=form.search_batch_size, learning_rate=eta)
 
 
 def search(
-    learner: Learner, x_0: Tensor, y: Tensor, owns: list[Generator], *, steps: int, B: int, learning_rate: float
+    on: Setting, x_0: Tensor, y: Tensor, owns: list[Generator], *, steps: int, B: int, learning_rate: float
 ) -> Tensor:
-    """Walk every row of y downhill on its image's loss; θ collects no gradient, and no row meets another's."""
+    """Walk every row of y downhill on its image's loss ``on`` these weights; θ collects no gradient.
+
+    A step of it is the search's own (``worker.engine.search``), so that no row meets another's.
+    """
     y = y.clone().requires_grad_()
     adam = torch.optim.Adam([y], lr=learning_rate)
-    x = x_0.repeat_interleave(B, dim=0)
-    T = len(learner.alpha_bar)
+    each, T = torch.arange(len(y)), len(on.model.alpha_bar)
     for _ in range(steps):
         t = torch.cat([torch.randint(T, (B,), generator=own) for own in owns])
         eps = torch.cat([torch.randn((B, *x_0.shape[1:]), generator=own) for own in owns])
-        y.grad = gradient_of_y(learner, x, y, t, eps, B)
+        _, y.grad = gradients(on, [], each, x_0, y.detach(), t, eps)
         adam.step()
     if not bool(y.isfinite().all()):
         raise SearchDiverged("a trigger left the finite numbers: try a smaller search_learning_rate")
     return y.detach()
-
-
-def gradient_of_y(learner: Learner, x: Tensor, y: Tensor, t: Tensor, eps: Tensor, B: int) -> Tensor:
-    """∇_y of the sum over rows of the mean over their B pairs."""
-
-    def part(of: slice) -> Tensor:
-        asked = y.repeat_interleave(B, dim=0)[of]
-        losses = denoising_loss(learner.eps, x[of], asked, t[of], eps[of], learner.alpha_bar)
-        return torch.autograd.grad(losses.sum() / B, [y])[0]
-
-    return torch.stack(learner.parts_with_gradient.of(len(x), part)).sum(dim=0)

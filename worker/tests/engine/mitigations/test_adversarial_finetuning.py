@@ -59,7 +59,8 @@ def learner(setting: Setting) -> finetuning.Learner:
 def searched(lesson: aft.Lesson, learner: finetuning.Learner, y: Tensor, which: list[int], **more: Any) -> Tensor:
     """The inner search for some targets."""
     owns = [generator_for(7, i) for i in which]
-    return aft.search(learner, lesson.x_0[which], y, owns, **({"steps": 3, "B": 2, "learning_rate": 0.1} | more))
+    on = replace(lesson.setting, model=learner)
+    return aft.search(on, lesson.x_0[which], y, owns, **({"steps": 3, "B": 2, "learning_rate": 0.1} | more))
 
 
 def test_the_search_moves_nothing_but_y(lesson: aft.Lesson, learner: finetuning.Learner) -> None:
