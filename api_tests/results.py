@@ -34,8 +34,8 @@ def meta(command: str) -> Row:
 
 
 def commit() -> str:
-    """The commit of this tree; marked when the tree differs from it."""
-    changed = told("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    """The commit of this tree; marked when the tree differs from it by more than results."""
+    changed = told("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results")
     return told("git", "-C", str(ROOT), "rev-parse", "HEAD") + ("+" if changed else "")
 
 

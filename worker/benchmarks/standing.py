@@ -28,8 +28,8 @@ def meta(command: str, setting: Setting, **more: Any) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of this tree; marked when the tree differs from it."""
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    """The commit of this tree; marked when the tree differs from it by more than results."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results")
     return _git("rev-parse", "HEAD") + ("+" if changed else "")
 
 
