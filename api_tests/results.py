@@ -15,6 +15,9 @@ from api_tests.stack import ROOT
 from ledger.tests.servers import find
 
 Row = dict[str, Any]
+UNDER_WAY = ROOT / ".cache" / "results"
+"""Rows of measurements that are not through yet: a page is rendered from whole ones only."""
+MADE = ROOT / "docs" / "results" / "raw"
 
 
 def meta(command: str) -> Row:
@@ -54,6 +57,13 @@ def append(raw: Path, row: Row) -> None:
     raw.parent.mkdir(parents=True, exist_ok=True)
     with raw.open("a") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def publish(raw: Path) -> None:
+    """The measurement is through: its rows go where pages are rendered from."""
+    if raw.parent == UNDER_WAY:
+        MADE.mkdir(parents=True, exist_ok=True)
+        raw.replace(MADE / raw.name)
 
 
 def say(sentence: str) -> None:

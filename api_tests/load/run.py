@@ -1,6 +1,6 @@
 """``make load``: raw rows of what the gateway bears, side by side with bare routes and in turn with them.
 
-    python -m api_tests.load.run [--raw docs/results/raw/load.jsonl] [--rounds 12] [--seconds 5] [--streams 1000]
+    python -m api_tests.load.run [--raw F] [--rounds 12] [--seconds 5] [--streams 1000]
 
 Begins a new raw file: rounds of different runs are not mixed.
 """
@@ -14,11 +14,10 @@ from api_tests.load import stalls
 from api_tests.load.polls import CONNECTIONS, polls, polls_of_many, submissions
 from api_tests.load.stand import Stand
 from api_tests.load.streams import streams
-from api_tests.results import Row, append, meta, say
-from api_tests.stack import ROOT
+from api_tests.results import UNDER_WAY, Row, append, meta, publish, say
 from ledger.tests.servers import find
 
-RAW = ROOT / "docs" / "results" / "raw" / "load.jsonl"
+RAW = UNDER_WAY / "load.jsonl"
 SERVED_BY = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "psycopg", "celery")
 
 
@@ -38,6 +37,7 @@ def main() -> int:
         measure(stand, asked)
     finally:
         stand.close()
+    publish(asked.raw)
     return 0
 
 

@@ -1,6 +1,6 @@
 """``make scaling``: raw rows of everything that should grow with the workers, and of what should not with the targets.
 
-    python -m api_tests.scaling.run [--raw docs/results/raw/scaling.jsonl] [--only cores workers targets]
+    python -m api_tests.scaling.run [--raw F] [--only cores workers targets]
 
 What is in the raw file already is not measured again. Units of the sleeping workers last as long as units of the real
 engine did on average in the run with one worker.
@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from api_tests.results import append, commit, meta, read, say
+from api_tests.results import UNDER_WAY, append, commit, meta, publish, read, say
 from api_tests.scaling import cores, targets, workers
-from api_tests.stack import ROOT
 
-RAW = ROOT / "docs" / "results" / "raw" / "scaling.jsonl"
+RAW = UNDER_WAY / "scaling.jsonl"
 PARTS = ("cores", "workers", "targets")
 
 
@@ -37,6 +36,8 @@ def main() -> int:
     if "targets" in asked.only and not any(row["table"] == "targets" for row in read(asked.raw)):
         for row in list(targets.measure()):
             add(asked.raw, "targets", row)
+    if set(asked.only) == set(PARTS):
+        publish(asked.raw)
     return 0
 
 

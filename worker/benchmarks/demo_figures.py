@@ -40,7 +40,10 @@ PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", 
 GRID: list[Params] = [
     NemoParams(id="nemo"),
     NemoParams(id="nemo-theta_min-0.25", theta_min=0.25),
-    *(NemoParams(id=f"nemo-unrefined-theta_min-{t}", theta_min=t, refine=False) for t in (1.0, 1.5, 2.0, 2.5)),
+    *(
+        NemoParams(id=f"nemo-unrefined-theta_min-{t}", theta_min=t, refine=False)
+        for t in (1.0, 1.5, 1.6, 1.7, 1.8, 2.0, 2.5)
+    ),
     *(WandaParams(id=f"wanda-{s}", sparsity=s) for s in (0.1, 0.2, 0.4)),
 ]
 DEFAULTS = ["nemo"]
@@ -284,7 +287,7 @@ def ordinary(log: Log) -> None:
 def main() -> None:
     """Entry point."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_flush_denormal(True)
     log = Log(RAW)
     log.add([meta()])

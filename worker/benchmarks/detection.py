@@ -144,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=RAW)
     out: Path = parser.parse_args().out
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_flush_denormal(True)
     setting, rows, started = bundled.setting(SEED), captions(), time.time()
     prompts = [row["caption"] for row in rows]

@@ -36,7 +36,7 @@ def gemm_peak(n: int = 1536) -> float:
 
 def main() -> None:
     """Entry point."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_flush_denormal(True)
     model = bundled.model()
     C, H, W = model.latent_shape
