@@ -335,7 +335,10 @@ class AdversarialEmbeddingParams(Params):
     starts: list[Start] = Field(
         ["prompt"], min_length=1, max_length=3, description="kinds of starting embedding (paper: the prompt's)"
     )
-    steps: int = Field(50, ge=0, le=1000, description="Adam steps (paper: 50)")
+    steps: int = Field(50, ge=0, le=1000, description="steps of the optimizer (paper: 50)")
+    optimizer: Literal["adam", "sign"] = Field(
+        "adam", description="Adam (paper), or η·sign(∇) as projected gradient descent walks (arXiv 1706.06083, Eq. 3)"
+    )
     learning_rate: float = Field(0.1, gt=0, le=1, description="η (paper: 0.1)")
     batch_size: int = Field(8, ge=1, le=64, description="noise and timestep pairs per step (paper: 8)")
     restarts: int | None = Field(None, ge=1, le=16, description="starts per kind; by default the effort's")

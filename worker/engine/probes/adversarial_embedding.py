@@ -4,6 +4,7 @@ Kowalczuk et al., Finding DoRI (arXiv 2507.16880). Threat model: white-box acces
 
     y_adv = argmin_y  E_{t, ε} ‖ε − ε_θ(x_t, t, y)‖²         θ and x_0 stay fixed
     50 steps of Adam, η = 0.1, 8 fresh (t, ε) a step; then ordinary sampling with y_adv as the condition
+    (``sign``: y ← y − η·sign(∇) in Adam's place, without projection; Madry et al., arXiv 1706.06083, Eq. 3)
 
 Many images and starts are searched in one batch: the loss is a sum over rows, so that no row's gradient meets
 another's, and every row draws from a generator of its own. Restarts compete on noise kept apart. At fixed looks a
@@ -43,7 +44,8 @@ def run(setting: Setting, trials: list[Trial], params: AdversarialEmbeddingParam
     """Search for every trial, stop those that are confirmed, sample the rest; None where every search diverged."""
     x_0 = setting.latents(trials)
     walks = begin(setting, trials, params)
-    optimizer = torch.optim.Adam([walk.y for walk in walks], lr=params.learning_rate)
+    kind = torch.optim.Adam if params.optimizer == "adam" else torch.optim.SGD
+    optimizer = kind([walk.y for walk in walks], lr=params.learning_rate)
     answers: dict[int, Answer] = {}
     step = 0
     for look in [*(look for look in setting.effort.looks if look < params.steps), params.steps]:
@@ -95,7 +97,7 @@ def descend(
     trials: list[Trial],
     params: AdversarialEmbeddingParams,
 ) -> None:
-    """One Adam step of every open walk, in one batch of R·B rows, or in parts of it that fit into memory."""
+    """One step of every open walk, in one batch of R·B rows, or in parts of it that fit into memory."""
     B, T = params.batch_size, len(setting.model.alpha_bar)
     t = torch.cat([torch.randint(T, (B,), generator=walk.generator) for walk in walks])
     eps = torch.cat([torch.randn((B, *x_0.shape[1:]), generator=walk.generator) for walk in walks])
@@ -106,7 +108,7 @@ def descend(
     optimizer.zero_grad()
     for walk, gradient, loss in zip(walks, gradients, losses.tolist(), strict=True):
         if math.isfinite(loss):
-            walk.y.grad = gradient
+            walk.y.grad = gradient if params.optimizer == "adam" else gradient.sign()
             walk.loss.append(round(loss, 5))
         else:
             walk.diverged = True

@@ -105,6 +105,15 @@ def test_the_learning_rate_is_the_requests(setting: Setting, targets: list[Item]
     assert float(moved.abs().max()) == pytest.approx(0.02, abs=1e-4)
 
 
+def test_a_signed_walk_moves_every_entry_by_whole_steps(setting: Setting, targets: list[Item]) -> None:
+    """With η = 0.1, three steps of ±0.1 end at ±0.1 or ±0.3, where no gradient is exactly 0."""
+    [answer] = searched(setting, trials(targets[0]), params(optimizer="sign", early_stop=False))
+    moved = (found(answer) - setting.model.encode_prompts([targets[0].prompt or ""])[0]).abs()
+    whole = torch.tensor([0.1, 0.3])
+    nearest = (moved.flatten()[:, None] - whole).abs().amin(dim=1)
+    assert float((nearest < 1e-5).float().mean()) > 0.95
+
+
 def test_the_search_goes_downhill(setting: Setting, targets: list[Item]) -> None:
     """Over 32 (t, ε) that it never saw, the loss is lower after 20 steps than before."""
     [answer] = searched(setting, trials(targets[0]), params(steps=20, batch_size=8, early_stop=False))
