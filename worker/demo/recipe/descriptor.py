@@ -40,7 +40,8 @@ class Cycle:
     seed: int
 
 
-CYCLE = Cycle(1200, 2e-3, seed=5)
+CYCLES = (Cycle(1200, 2e-3, seed=5), Cycle(2000, 1.5e-3, seed=6))
+"""The second goes on from the weights of the first."""
 
 
 class Residual(nn.Module):
@@ -144,8 +145,8 @@ class Sampler:
         return torch.tensor(rows)
 
 
-def train(cache: Path, vae_folder: Path, out: Path, *, cycle: Cycle) -> None:
-    """``out`` receives the TorchScript file."""
+def train(cache: Path, vae_folder: Path, out: Path, *, cycle: Cycle, begin: Path | None) -> None:
+    """``out`` receives the TorchScript file. ``begin`` is the file of the cycle before, None for fresh weights."""
     torch.manual_seed(cycle.seed)
     generator = torch.Generator().manual_seed(cycle.seed)
     listed, pixels = glyphs.load(cache)
@@ -158,6 +159,8 @@ def train(cache: Path, vae_folder: Path, out: Path, *, cycle: Cycle) -> None:
     print("descriptor pictures", tuple(versions.shape), flush=True)
     sampler = Sampler([g.subcategory for g in mine], [g.name for g in mine], generator)
     model = Descriptor()
+    if begin is not None:
+        model.load_state_dict(torch.jit.load(str(begin)).state_dict())
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), cycle.peak, weight_decay=1e-2, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, cycle.peak, cycle.steps, pct_start=0.1)
@@ -198,11 +201,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/demo"))
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("worker/demo/descriptor/descriptor.torchscript.pt"))
+    parser.add_argument("--cycle", type=int, choices=range(1, 1 + len(CYCLES)), required=True)
+    parser.add_argument("--begin", type=Path, help="TorchScript file of the cycle before; none for the first")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
-    train(arguments.cache, arguments.vae, arguments.out, cycle=CYCLE)
+    cycle = CYCLES[arguments.cycle - 1]
+    train(arguments.cache, arguments.vae, arguments.out, cycle=cycle, begin=arguments.begin)
 
 
 if __name__ == "__main__":
