@@ -134,7 +134,7 @@ def drift(setting: Setting, edit: Edit | Conditioning) -> dict[str, list[float]]
     """1 − similarity to the unmitigated model's picture at equal noise, by group, on neutral prompts."""
     groups = [JOINT] if isinstance(edit, Conditioning) else list(edit.groups)
     each = max(1, setting.effort.neutral_images // len(groups))
-    prompts = setting.neutral[:: max(1, len(setting.neutral) // each)][:each]
+    prompts = setting.evenly(each)
     n, y = len(groups), setting.model.encode_prompts(prompts)
     seeds: list[tuple[str | int, ...]] = [("drift", i) for i in range(len(prompts))]
     before = setting.descriptor.describe(setting.pictures(seeds, y, captions=prompts).flatten(0, 1))

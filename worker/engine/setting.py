@@ -88,6 +88,11 @@ class Setting:
     checkpoint: Checkpoint | None = None
     conditioning: Conditioning | None = None
 
+    def evenly(self, n: int) -> list[str]:
+        """n neutral prompts evenly spaced among them; all of them where there are fewer."""
+        n, N = min(n, len(self.neutral)), len(self.neutral)
+        return [self.neutral[i * N // n] for i in range(n)]
+
     def score(self, pictures: Tensor, item: Item) -> Score:
         """How near the pictures are to the item's image, or the nearest of its images."""
         references = [item.picture, *item.others]

@@ -39,7 +39,7 @@ def drift(setting: Setting, baseline: DiffusionModel) -> dict[str, list[float]]:
     """1 − similarity between both models' pictures at equal noise, on neutral prompts, as for any mitigation."""
     comparable(setting.model, baseline)
     n = setting.effort.neutral_images
-    prompts = setting.neutral[:: max(1, len(setting.neutral) // n)][:n]
+    prompts = setting.evenly(n)
     x_T = noise(setting.model.latent_shape, [("drift", i) for i in range(len(prompts))], setting.seed)
 
     def described(model: DiffusionModel) -> Tensor:

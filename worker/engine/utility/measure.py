@@ -99,7 +99,7 @@ def measure(
 def neutral_prompts(setting: Setting, params: UtilityParams) -> list[str]:
     """Evenly spaced among the neutral ones; by default as many as make the effort's number of pictures."""
     n = params.prompts or max(2, setting.effort.neutral_images // params.seeds)
-    return setting.neutral[:: max(1, len(setting.neutral) // n)][:n]
+    return setting.evenly(n)
 
 
 def look(

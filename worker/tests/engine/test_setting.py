@@ -8,6 +8,7 @@ import torch
 from palimpsest.contract.request import AuditRequest
 from worker.engine.items import Item, Trial
 from worker.engine.setting import EFFORTS, Effort, Score, Setting, rows
+from worker.tests import tiny
 
 
 def trials(items: list[Item]) -> list[Trial]:
@@ -101,3 +102,9 @@ def test_an_effort_is_plain_numbers() -> None:
     with pytest.raises(AttributeError):
         EFFORTS["quick"].hits = 1  # type: ignore[misc]
     assert isinstance(EFFORTS["quick"], Effort)
+
+
+def test_neutral_prompts_are_evenly_spaced(setting: Setting) -> None:
+    """Four of six: ⌊6i/4⌋ = 0, 1, 3, 4; nine of six are all six."""
+    assert setting.evenly(4) == [tiny.NEUTRAL[i] for i in (0, 1, 3, 4)]
+    assert setting.evenly(9) == tiny.NEUTRAL
