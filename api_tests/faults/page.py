@@ -3,6 +3,7 @@
 import statistics
 from typing import Any
 
+from api_tests.faults.attempt import DEADLINE
 from api_tests.faults.table import FAULTS
 from api_tests.results import stands_on, table
 
@@ -34,7 +35,7 @@ def page(rows: list[Row]) -> list[str]:
         "",
         *table(HEAD, (line(name, [row for row in tries if row["fault"] == name]) for name in FAULTS)),
         "",
-        "* *Lost*: audits that were accepted and had not ended four minutes after the fault.",
+        f"* *Lost*: audits that were accepted and had not ended {DEADLINE:.0f} s after the fault.",
         "* *Executed twice*: units whose engine ran to its end more than once; it costs time, nothing else.",
         "* *Recorded twice*: units or audits whose end stands in the record more than once.",
         "* *Recovery*: seconds from the end of the cause (a server is back, a signal has been sent) until what the",
