@@ -1,12 +1,14 @@
 """``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting, collects.
 
 Any number of sweepers may run. Every chore is a short transaction of its own, every row is claimed, and a chore that
-fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go.
+fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go. Collecting
+is swept in a thread of its own, for a store may also be slow, and no lease may wait for it.
 """
 
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -49,9 +51,13 @@ def chores(ledger: Ledger, dispatch: Dispatch, settings: Settings) -> dict[str, 
         "audits_expired": lambda: ledger.write(audits.expire_overdue),
         "rung_again": rung_again,
         "published": published,
-        "evidence_collected": Collector(ledger, EvidenceStore(settings.evidence), Retention()).collect,
         "workers_forgotten": workers_forgotten,
     }
+
+
+def collection(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
+    """The chore that waits for the evidence store."""
+    return {"evidence_collected": Collector(ledger, EvidenceStore(settings.evidence), Retention()).collect}
 
 
 def sweep(every: dict[str, Chore]) -> bool:
@@ -77,6 +83,16 @@ def run(every: dict[str, Chore], *, pause: float, stop: threading.Event) -> None
         stop.wait(waits)
 
 
+def run_together(groups: list[dict[str, Chore]], *, pause: float, stop: threading.Event) -> None:
+    """Sweep every group in a thread of its own; when one ends all do, and what ended it is raised."""
+    with ThreadPoolExecutor(len(groups)) as threads:
+        runs = [threads.submit(run, every, pause=pause, stop=stop) for every in groups]
+        for ended in runs:
+            ended.add_done_callback(lambda _: stop.set())
+    for ended in runs:
+        ended.result()
+
+
 def main() -> None:
     """Entry point."""
     configure()
@@ -85,7 +101,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     ledger = opened(settings)
-    run(chores(ledger, CeleryDispatch(settings), settings), pause=settings.sweep_seconds, stop=stop)
+    groups = [chores(ledger, CeleryDispatch(settings), settings), collection(ledger, settings)]
+    run_together(groups, pause=settings.sweep_seconds, stop=stop)
     ledger.close()
 
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from ledger import holdings, units, workers
 from service import children
-from service.sweeper import chores, run, sweep
+from service.sweeper import chores, collection, run, run_together, sweep
 from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
@@ -23,8 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def swept(bench: Bench) -> bool:
-    """One sweep."""
-    return sweep(chores(bench.ledger, bench.dispatch, bench.settings))
+    """One sweep of everything."""
+    every = chores(bench.ledger, bench.dispatch, bench.settings) | collection(bench.ledger, bench.settings)
+    return sweep(every)
 
 
 def test_a_sweep_publishes_what_the_gateway_could_not(bench: Bench, asked: Asked) -> None:
@@ -173,6 +174,39 @@ def test_sweeping_goes_on_through_failures_and_ends_when_told() -> None:
     with capture_logs():
         run({"chore": chore}, pause=0.01, stop=stop)
     assert len(calls) == 3
+
+
+def test_a_slow_store_holds_up_no_lease() -> None:
+    """While one collection hangs, the other chores are swept three times; then all end together."""
+    stop, hanging = threading.Event(), threading.Event()
+    swept: list[int] = []
+
+    def collected() -> int:
+        hanging.set()
+        assert stop.wait(60)
+        return 0
+
+    def expired() -> int:
+        assert hanging.wait(60)
+        swept.append(len(swept))
+        if len(swept) == 3:
+            stop.set()
+        return 0
+
+    run_together([{"leases_expired": expired}, {"evidence_collected": collected}], pause=0.01, stop=stop)
+    assert swept == [0, 1, 2]
+
+
+def test_what_ends_one_group_ends_the_process() -> None:
+    """An error that no chore may have is raised, and the other group has stopped: a supervisor starts all anew."""
+    stop = threading.Event()
+
+    def impossible() -> int:
+        raise AssertionError("impossible")
+
+    with pytest.raises(AssertionError, match="impossible"):
+        run_together([{"fine": lambda: 0}, {"impossible": impossible}], pause=0.01, stop=stop)
+    assert stop.is_set()
 
 
 def test_the_process_publishes_and_ends_cleanly(bench: Bench, asked: Asked, tmp_path: Path) -> None:
