@@ -8,8 +8,9 @@ A backup is a folder:
     backup.json      what it is and when it was made; written last, so that a folder without it is no backup
 
 The record is copied first, as it was at one moment, then the blobs that it holds at that moment: a blob is there before
-its row, and stays for the grace period of ``ledger.retention`` after its last row is removed. Nobody has to stop for a
-backup. For a restore everybody does: a worker that went on would hold fences the restored record gives out again.
+its row, and stays for the grace period of ``ledger.retention`` after its last row is removed. The states of units under
+way are left out: they do not stay, and without its state such a unit begins anew. Nobody has to stop for a backup. For
+a restore everybody does: a worker that went on would hold fences the restored record gives out again.
 """
 
 import json
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, make_url, select
 
+from ledger import checkpoints
 from ledger.database import Ledger
 from ledger.errors import BackupRefused, EvidenceCorrupt, EvidenceMissing
 from ledger.evidence import PREFIXES, EvidenceStore
@@ -110,11 +112,11 @@ def _dump_postgresql(ledger: Ledger, folder: Path) -> list[tuple[str, str]]:
 
 
 def _held(connection: Connection) -> list[tuple[str, str]]:
-    """(tenant, digest) of every blob that a row holds; also of a ledger that has yet to be upgraded."""
+    """(tenant, digest) of every blob that a row holds, but for states; also of a ledger that has yet to be upgraded."""
     found = inspect(connection)
     if not found.has_table(evidence.name):
         raise BackupRefused("there is no ledger in this database")
-    chosen = select(evidence.c.tenant_id, evidence.c.digest).distinct()
+    chosen = select(evidence.c.tenant_id, evidence.c.digest).where(evidence.c.kind != checkpoints.KIND).distinct()
     if evidence.c.removed_at.name in {column["name"] for column in found.get_columns(evidence.name)}:
         chosen = chosen.where(evidence.c.removed_at.is_(None))
     rows = connection.execute(chosen.order_by(evidence.c.tenant_id, evidence.c.digest))

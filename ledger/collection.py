@@ -1,6 +1,7 @@
 """Collecting evidence whose time is over, and blobs that nobody holds.
 
-    retire      rows past their kind's time: ``removed_at`` is set, the row and its digest stay
+    retire      rows past their kind's time, and states of units that have ended (``ledger.checkpoints``):
+                ``removed_at`` is set, the row and its digest stay
     condemn     blobs that no row holds any more: those of retired rows, and what an interrupted unit left behind
     remove      a grace period later, if still no row holds the blob and nobody has put it again meanwhile
 
@@ -12,15 +13,17 @@ comes after and is told to put the blob again.
 
 import time
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, select, tuple_, update
 
-from ledger import holdings
+from ledger import checkpoints, holdings
 from ledger.database import Ledger, now, upsert
 from ledger.evidence import PREFIXES, EvidenceStore
 from ledger.retention import REPORT, Retention
 from ledger.schema import audits, condemned, evidence
 
 DAY = 86_400.0
+_ROWS = select(evidence.c.tenant_id, evidence.c.unit_id, evidence.c.name).where(evidence.c.removed_at.is_(None))
+_STATES = _ROWS.where(checkpoints.is_over())
 
 
 class Collector:
@@ -50,17 +53,16 @@ class Collector:
 def retire(connection: Connection, retention: Retention) -> int:
     """Set ``removed_at`` on up to a batch of rows of each kind whose time is over; how many.
 
-    A report stays until nothing else of its audit is left.
+    A report stays until nothing else of its audit is left; a unit's newest state goes as soon as the unit has ended.
     """
     kinds = sorted(retention.days.items(), key=lambda item: item[0] == REPORT)
-    others = evidence.c.kind.not_in(list(retention.days))
-    over = _retire(connection, others, retention.other_days, retention.retire_batch)
-    return over + sum(
-        _retire(connection, evidence.c.kind == kind, days, retention.retire_batch) for kind, days in kinds
-    )
+    past = [_past(evidence.c.kind.not_in(list(retention.days)), retention.other_days)]
+    past += [_past(evidence.c.kind == kind, days) for kind, days in kinds]
+    return sum(_retire(connection, over.limit(retention.retire_batch)) for over in [_STATES, *past])
 
 
-def _retire(connection: Connection, of_kind: ColumnElement[bool], days: float, limit: int) -> int:
+def _past(of_kind: ColumnElement[bool], days: float) -> Select[tuple[str, str, str]]:
+    """Rows of such kinds whose audit ended so long ago."""
     its_audit = and_(audits.c.tenant_id == evidence.c.tenant_id, audits.c.id == evidence.c.audit_id)
     another = evidence.alias("another")
     images_are_there = exists().where(
@@ -69,15 +71,16 @@ def _retire(connection: Connection, of_kind: ColumnElement[bool], days: float, l
         another.c.removed_at.is_(None),
         another.c.kind != REPORT,
     )
-    over = (
-        select(evidence.c.tenant_id, evidence.c.unit_id, evidence.c.name)
-        .join(audits, its_audit)
+    return (
+        _ROWS.join(audits, its_audit)
         # Nothing is older than its audit's end; by its own age it is found through the index.
-        .where(evidence.c.removed_at.is_(None), of_kind, evidence.c.created_at < now() - days * DAY)
+        .where(of_kind, evidence.c.created_at < now() - days * DAY)
         .where(audits.c.finished_at < now() - days * DAY)
         .where((evidence.c.kind != REPORT) | ~images_are_there)
-        .limit(limit)
     )
+
+
+def _retire(connection: Connection, over: Select[tuple[str, str, str]]) -> int:
     rows = connection.execute(
         update(evidence)
         .where(tuple_(evidence.c.tenant_id, evidence.c.unit_id, evidence.c.name).in_(over))

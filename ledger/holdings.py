@@ -1,4 +1,7 @@
-"""Which audit holds which blob: the rows of evidence, written after their blobs and never removed with them."""
+"""Which audit holds which blob: the rows of evidence, written after their blobs and never removed with them.
+
+But for one kind, the newest state of a unit under way, whose row the next state takes over (``ledger.checkpoints``).
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

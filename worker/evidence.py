@@ -32,6 +32,10 @@ class PatientEvidence(EvidenceStore):
         put = super().put
         return self._patiently(lambda: put(tenant, content, name=name, kind=kind, media_type=media_type))
 
+    def tried(self, tenant: str, content: bytes, *, name: str, kind: str, media_type: str) -> Kept:
+        """As ``put``, but once: for what can be done without. Raises OSError."""
+        return super().put(tenant, content, name=name, kind=kind, media_type=media_type)
+
     def get(self, tenant: str, digest: str) -> bytes:
         """The bytes kept under ``digest``. Raises EvidenceMissing or EvidenceCorrupt at once."""
         get = super().get

@@ -3,7 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from ledger import units
@@ -27,9 +28,10 @@ class Lease:
     """A context manager around one unit. ``tick`` is the engine's watch: call it between denoising steps.
 
     ``expected`` is how many rows the work is thought to pass through the denoiser, ``forwards`` how many have come so
-    far; progress is the share done. When the worker is ``leaving`` the unit goes back to the queue at once, without
-    waiting for the next tick. ``advanced`` is called whenever there is a reason to renew. Afterwards ``lost`` says that
-    somebody else may have the unit, and ``returned`` that it was given back.
+    far; progress is the share done, of a training the share of its steps (``step``), of which this lease has seen
+    ``steps``. When the worker is ``leaving`` the unit goes back to the queue at once, without waiting for the next
+    tick. ``advanced`` is called whenever there is a reason to renew. Afterwards ``lost`` says that somebody else may
+    have the unit, and ``returned`` that it was given back.
     """
 
     def __init__(
@@ -52,6 +54,9 @@ class Lease:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self.expected = 0
         self.forwards = 0
+        self.steps = 0
+        self._stepped: float | None = None
+        self._kept = False
         self.lost = False
         self.returned = False
 
@@ -75,9 +80,26 @@ class Lease:
         if seconds > self._soft_seconds:
             raise TimedOut(f"not done after {seconds:.0f} s")
 
+    def step(self, done: int, of: int) -> None:
+        """A training has taken the ``done``-th of so many steps; raises as ``tick`` does."""
+        self.steps += 1
+        self._stepped = done / of
+        self.tick(0)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside the block the lease is renewed though nothing ticks, for a large blob is written or read in one go."""
+        self._kept = True
+        try:
+            yield
+        finally:
+            self._kept = False
+
     @property
     def progress(self) -> float:
-        """Share of the expected rows, never quite 1 before the unit is finished."""
+        """Share of the steps of a training, or of the expected rows; never quite 1 before the unit is finished."""
+        if self._stepped is not None:
+            return min(0.99, self._stepped)
         return min(0.99, self._done / self.expected) if self.expected else 0.0
 
     def _keep(self) -> None:
@@ -94,7 +116,7 @@ class Lease:
 
     def _renew(self) -> None:
         done = self._done
-        if done == self._renewed_at:
+        if done == self._renewed_at and not self._kept:
             return
         self._advanced()
         try:

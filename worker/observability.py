@@ -47,10 +47,14 @@ def configure() -> None:
 
 @dataclass
 class Line:
-    """What becomes known about a unit while it is performed. ``forwards`` are rows through the denoiser."""
+    """What becomes known about a unit while it is performed. ``forwards`` are rows through the denoiser.
+
+    ``steps`` are those of a training that this performance took: one that went on took fewer than there are.
+    """
 
     ended: str = "done"
     forwards: int | None = None
+    steps: int | None = None
     trace: str | None = None
 
 
@@ -65,7 +69,7 @@ def performed(ledger: Ledger, ticket: Ticket, tracer: "Tracer | None" = None) ->
         with _span(ledger, ticket, tracer or tracer_of_this_process(), line):
             yield line
     finally:
-        known = {"forwards": line.forwards, "trace": line.trace}
+        known = {"forwards": line.forwards, "steps": line.steps, "trace": line.trace}
         log.info(
             "unit",
             tenant=ticket.tenant,

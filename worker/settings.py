@@ -27,6 +27,7 @@ class WorkerSettings(Places):
     soft_seconds: float = Field(1200.0, gt=0, description="a unit that takes longer fails with UNIT_TIMED_OUT")
     hard_seconds: float = Field(1500.0, gt=0, description="no unit is held longer")
     evidence_seconds: float = Field(60.0, ge=0, description="for so long an evidence store that fails is asked again")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="between two states of a training that are kept")
     turn_seconds: float = Field(120.0, gt=0, description="after so long the next bell is waited for between two units")
     grace_seconds: float = Field(5.0, gt=0, description="between SIGTERM and the end of a child that does not react")
     presence_seconds: float = Field(10.0, gt=0, description="between two signs of life in the ledger")

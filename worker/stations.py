@@ -6,7 +6,7 @@ request, so that a unit depends on nothing but the audit and its place in it.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger import audits
@@ -26,6 +26,7 @@ from worker.engine.records import MitigationRecord, ProbeRecord
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.lease import Lease
 from worker.plan import ItemSpec, Plan, draft, expected_rows, limitations
+from worker.training import Training
 from worker.workshop import Workshop, environment
 
 NOTHING = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0)
@@ -162,7 +163,8 @@ def _artifact(job: Job, mitigation: str) -> bytes:
 def mitigate(job: Job) -> Outcome:
     """What one mitigation switches off, for one batch of targets or for all."""
     plan = job.plan
-    setting = job.setting(plan)
+    training = Training(job.workshop, job.ticket, job.lease)
+    setting = replace(job.setting(plan), checkpoint=training.checkpoint)
     payload = job.ticket.payload
     batches = plan.batches if payload["batch"] is None else [plan.batches[payload["batch"]]]
     targets = job.items([spec for batch in batches for spec in batch.targets], setting.model.resolution)

@@ -134,7 +134,7 @@ def perform(workshop: Workshop, ticket: Ticket, leaving: Callable[[], bool] = la
     )
     with performed(workshop.ledger, ticket) as line:
         line.ended = _performed(workshop, ticket, lease)
-        line.forwards = lease.forwards
+        line.forwards, line.steps = lease.forwards, lease.steps or None
     heartbeat.rest()
 
 

@@ -27,7 +27,7 @@ from worker.engine.edits import DELTA, JOINT, Edit, Rows, said_in
 from worker.engine.errors import MethodFailed
 from worker.engine.items import Item
 from worker.engine.model import DiffusionModel
-from worker.engine.setting import Setting
+from worker.engine.setting import Checkpoint, Setting
 
 DROPPED = 0.1
 """Share of captions replaced by "" so that guidance keeps its other half (Ho & Salimans 2021 use 0.1 and 0.2)."""
@@ -154,8 +154,8 @@ class Course:
             self.losses.setdefault(name, []).append(loss)
         self.step += 1
 
-    def dumps(self, forwards: int, forwards_with_gradient: int) -> bytes:
-        """As safetensors, with what the steps so far have cost."""
+    def dumps(self, forwards: int, forwards_with_gradient: int, mark: str = "") -> bytes:
+        """As safetensors, with what the steps so far have cost, and a mark that is nobody else's."""
         tensors = {f"theta/{name}": W for name, W in self.theta.items()}
         for name, W in self.theta.items():
             tensors |= {f"{key}/{name}": value for key, value in self.optimizer.state[W].items()}
@@ -164,17 +164,18 @@ class Course:
         said = {
             "identity": self.identity,
             "step": self.step,
-            "losses": self.losses,
+            "losses": list(self.losses.items()),
             "work": [forwards, forwards_with_gradient],
+            "mark": mark,
         }
         plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         return save(plain, metadata={"course": json.dumps(said, sort_keys=True)})
 
     def loads(self, content: bytes) -> tuple[int, int]:
-        """Go on from there; returns what it had cost. Raises MethodFailed for the state of another training."""
+        """Go on from there; what it had cost. The state of another training is left alone, and has cost nothing."""
         said: dict[str, Any] = said_in(content, "course")
         if said["identity"] != self.identity:
-            raise MethodFailed("the checkpoint is of another training")
+            return 0, 0
         into = {"theta": self.theta, "average": self.average, "own": self.own}
         with torch.no_grad():
             for key, tensor in load(content).items():
@@ -184,7 +185,7 @@ class Course:
                 else:
                     W = self.theta[name]
                     self.optimizer.state[W][kind] = _shaped_like(W, tensor)
-        self.step, self.losses = said["step"], said["losses"]
+        self.step, self.losses = said["step"], dict(said["losses"])
         return said["work"][0], said["work"][1]
 
 
@@ -194,26 +195,48 @@ def _shaped_like(W: Tensor, value: Tensor) -> Tensor:
 
 
 def identity(setting: Setting, targets: list[Item], params: Params) -> str:
-    """sha256 of what a training depends on."""
-    named = [setting.model.digest, setting.seed, [target.id for target in targets], params.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+    """sha256 of what a training depends on; code aside, which an audit pins by its engine.
+
+    What it draws for itself, regular pictures and stand-ins, follows from these: the model, how and for which prompts
+    and noise it draws, and the descriptor that chooses among stand-ins. So rounding, which another machine or a smaller
+    part of a batch may bring into the draws, does not make it another training.
+    """
+    depends_on = {
+        "model": setting.model.digest,
+        "descriptor": [setting.descriptor.digest, setting.descriptor.preprocessing],
+        "sampler": [setting.sampler.steps, setting.sampler.guidance],
+        "neutral": setting.neutral,
+        "seed": setting.seed,
+        "targets": [[item.id, item.prompt, *map(_sha256, (item.picture, *item.others))] for item in targets],
+        "params": params.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(picture: Tensor) -> str:
+    return hashlib.sha256(picture.numpy().tobytes()).hexdigest()
 
 
 def train(setting: Setting, course: Course, pull: Callable[[int], Pull]) -> Edit:
     """Every step still to be taken, then Δ. ``pull`` is told the step's number, and may change ``course.own``."""
     work, checkpoint, steps = course.learner.work, setting.checkpoint, course.recipe.steps
     began = work.forwards, work.forwards_with_gradient
-    kept = checkpoint.load() if checkpoint else None
-    if kept is not None:
-        forwards, with_gradient = course.loads(kept)
-        work.forwards, work.forwards_with_gradient = began[0] + forwards, began[1] + with_gradient
+    forwards, with_gradient = gone_on_from(checkpoint, course)
+    work.forwards, work.forwards_with_gradient = began[0] + forwards, began[1] + with_gradient
     while course.step < steps:
         course.take(pull(course.step))
         if checkpoint and checkpoint.on_step:
             checkpoint.on_step(course.step, steps)
-        if checkpoint and course.step < steps and course.step % checkpoint.every == 0:
-            checkpoint.save(course.dumps(work.forwards - began[0], work.forwards_with_gradient - began[1]))
+        if checkpoint and course.step < steps and checkpoint.due(course.step):
+            spent = work.forwards - began[0], work.forwards_with_gradient - began[1]
+            checkpoint.save(course.dumps(*spent, checkpoint.mark))
     return delta_of(setting.model, course)
+
+
+def gone_on_from(checkpoint: Checkpoint | None, course: Course) -> tuple[int, int]:
+    """Bring the course to where it was last kept; what the steps up to there have cost, nothing at its beginning."""
+    kept = checkpoint.load() if checkpoint else None
+    return (0, 0) if kept is None else course.loads(kept)
 
 
 def delta_of(model: DiffusionModel, course: Course) -> Edit:

@@ -62,14 +62,16 @@ class Score:
 class Checkpoint:
     """Where a long training is kept between two steps, so that a break costs no more than the steps since.
 
-    ``load`` gives what was last kept, None at first. ``save`` is handed the state every ``every`` steps, and may raise
-    to break off there. ``on_step`` is told how many steps are done, and of how many.
+    ``load`` gives what was last kept, None at first. ``save`` is handed the state after those steps, counted from 1, at
+    which it is ``due``, and may raise to break off there. ``on_step`` is told how many steps are done, and of how many.
+    ``mark`` is written into every state, so that no other training's has the same bytes.
     """
 
     load: Callable[[], bytes | None]
     save: Callable[[bytes], None]
+    due: Callable[[int], bool]
     on_step: Callable[[int, int], None] | None = None
-    every: int = 50
+    mark: str = ""
 
 
 @dataclass(frozen=True)

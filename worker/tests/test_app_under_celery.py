@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from ledger import workers
+from ledger import units, workers
 from ledger.tests.servers import Redis, descendants
 from worker.tests.shop import TENANT, Shop
+from worker.tests.trained import TRAINED, newest_state
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0
@@ -38,7 +39,7 @@ class Deployment:
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         """One more worker; returns when it is there."""
         pool = ["-P", "prefork", "-c", "1", "--without-mingle", "--without-gossip", *options]
-        before = len(self.present())
+        before = set(self.present())
         log = self.shop.workshop.settings.home / f"worker-{len(self.running)}.log"
         with log.open("wb") as file:
             worker = subprocess.Popen(
@@ -50,7 +51,7 @@ class Deployment:
                 start_new_session=True,
             )
         self.running.append(worker)
-        self.until(lambda: len(self.present()) > before, f"the worker to be there; its log is {log}")
+        self.until(lambda: bool(set(self.present()) - before), f"the worker to be there; its log is {log}")
         return worker
 
     def ring(self) -> None:
@@ -81,16 +82,31 @@ class Deployment:
             time.sleep(0.05)
         return time.monotonic() - began
 
+    def sweep(self) -> None:
+        """What the sweeper does about leases that ran out."""
+        self.shop.workshop.ledger.write(units.expire_leases)
+
+    def performed(self, worker: int) -> dict[str, dict[str, Any]]:
+        """The canonical lines that a worker, by its place, has written, by stage."""
+        log = self.shop.workshop.settings.home / f"worker-{worker}.log"
+        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        return {line["stage"]: line for line in lines if line["event"] == "unit"}
+
     def close(self) -> None:
         """Nobody is left."""
         for worker in self.running:
-            for pid in [worker.pid, *descendants(worker.pid)]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            worker.wait(PATIENCE)
+            kill(worker)
         self.shop.close()
+
+
+def kill(worker: "subprocess.Popen[bytes]") -> None:
+    """The parent and its child, at once and without a word."""
+    for pid in [worker.pid, *descendants(worker.pid)]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    worker.wait(PATIENCE)
 
 
 Deploy = Callable[..., Deployment]
@@ -165,3 +181,36 @@ def test_a_child_that_does_not_react_is_ended(deploy: Deploy) -> None:
     assert worker.wait(60) == 0
     assert not Path(f"/proc/{child}").exists()
     assert deployment.units()["baseline"] == ("leased", 1)
+
+
+def test_a_training_survives_its_worker(deploy: Deploy, demo: Path, tmp_path: Path) -> None:
+    """
+    kill -9 in the middle of a fine-tuning of 60 steps: once the lease has run out another worker takes those that are
+    missing from the newest state, and no others; the report is that of a worker that was never disturbed
+    """
+    steps, stage = 60, "mitigate:adversarial_finetuning"
+    request = {**TRAINED, "mitigations": [{**TRAINED["mitigations"][0], "epochs": steps}]}
+    deployment = deploy(checkpoint_seconds=0, lease_seconds=4)
+    audit_id = deployment.shop.submit(request)
+    first = deployment.start()
+    deployment.ring()
+    deployment.until(lambda: (newest_state(deployment.shop) or {"step": 0})["step"] >= 5, "five steps")
+    kill(first)
+    state = newest_state(deployment.shop)
+    assert state is not None
+    assert 5 <= state["step"] < steps
+    assert deployment.units()[stage] == ("leased", 1)
+
+    def taken_back() -> bool:
+        deployment.sweep()
+        return deployment.units()[stage] == ("queued", 1)
+
+    deployment.until(taken_back, "the lease to run out", 30)
+    deployment.start()
+    deployment.ring()
+    deployment.until(lambda: deployment.shop.row(audit_id).state == "succeeded", "the audit to succeed")
+    line = deployment.performed(1)[stage]
+    assert (line["ended"], line["attempt"], line["steps"]) == ("done", 2, steps - state["step"])
+    plain = Shop.open(demo, tmp_path / "plain")
+    assert plain.audit(request).result_digest == deployment.shop.report(audit_id).result_digest
+    plain.close()

@@ -51,6 +51,19 @@ def test_progress_is_a_share_and_never_quite_one(shop: Shop) -> None:
     assert lease.progress == 0.99
 
 
+def test_the_progress_of_a_training_is_its_steps(shop: Shop) -> None:
+    """Rows tell nothing of a training's length: step 3 of 4 is ¾, the last .99; one that went on has taken two."""
+    lease = Lease(shop.workshop.ledger, claimed(shop, lease=60), 60)
+    lease.tick(100)
+    assert (lease.progress, lease.steps) == (0, 0)
+    lease.step(3, 4)
+    assert lease.progress == 0.75
+    lease.tick(100)
+    assert lease.progress == 0.75
+    lease.step(4, 4)
+    assert (lease.progress, lease.steps) == (0.99, 2)
+
+
 def test_a_lease_is_renewed_while_the_work_advances(shop: Shop) -> None:
     """A lease of 2 s, worked on for 3 s: nobody can take the unit."""
     with Lease(shop.workshop.ledger, claimed(shop, lease=2), 2) as lease:
@@ -66,6 +79,16 @@ def test_a_lease_lapses_when_the_work_stands_still(shop: Shop) -> None:
         assert lapsed(shop) == 1
         assert tick_until_stopped(lease)
     assert lease.lost
+
+
+def test_a_lease_is_kept_while_a_blob_is_written(shop: Shop) -> None:
+    """A lease of .2 s and .6 s without a tick inside the block: nobody can take the unit; outside it lapses as ever."""
+    with Lease(shop.workshop.ledger, claimed(shop, lease=0.2), 0.2) as lease:
+        with lease.kept():
+            time.sleep(0.6)
+            assert lapsed(shop) == 0
+        time.sleep(0.6)
+        assert lapsed(shop) == 1
 
 
 def test_a_cancelled_audit_stops_the_work(shop: Shop) -> None:

@@ -293,11 +293,11 @@ def test_a_break_changes_nothing(setting: Setting, targets: list[Item], demo: Pa
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        edit_of(replace(setting, checkpoint=Checkpoint(lambda: None, save, every=2)), targets, asked)
+        edit_of(replace(setting, checkpoint=Checkpoint(lambda: None, save, lambda step: step % 2 == 0)), targets, asked)
     again = replace(
         setting,
         model=DiffusionModel.load(demo / "model"),
-        checkpoint=Checkpoint(lambda: saved[0], lambda _: None, every=2),
+        checkpoint=Checkpoint(lambda: saved[0], lambda _: None, lambda _: False),
     )
     with audit.counted(again) as picked_up:
         assert edit_of(again, targets, asked).dumps() == whole
