@@ -6,8 +6,8 @@ otherwise fine. A prompt longer than the tokenizer takes is admitted: the engine
 
 from collections.abc import Iterator
 
-from palimpsest.contract.catalogue import ModelCard
-from palimpsest.contract.methods import Params
+from palimpsest.contract.catalogue import ModelCard, TargetSet
+from palimpsest.contract.methods import ExternalParams, Params
 from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, Target
 from service import images
@@ -19,8 +19,9 @@ ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer"}
 
 def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:
     """The model to be audited; raises a Refusal that names every field at fault. ``pixels`` are decoded at most."""
-    card = offer.model(request.model)
-    problems = list(_about_the_model(request, card)) + list(_about_the_methods(request, offer, card))
+    card, baseline = offer.model(request.model), offer.model(request.baseline_model)
+    problems = list(_about_the_model(request, offer, card, baseline))
+    problems += _about_the_methods(request, offer, baseline or card)
     problems += _about_the_targets("targets", request.targets) + _about_the_targets("controls", request.controls)
     problems = problems or images.unreadable(request, pixels)
     if problems or card is None:
@@ -28,16 +29,40 @@ def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGE
     return card
 
 
-def _about_the_model(request: AuditRequest, card: ModelCard | None) -> Iterator[FieldProblem]:
-    if card is None:
-        yield _problem("model", Code.UNKNOWN_MODEL, "no such model; GET /v1/models lists them")
+def sets(request: AuditRequest, offer: Offer) -> dict[str, TargetSet]:
+    """The target sets that can be asked for, by id: the model's, then those of its baseline."""
+    cards = [offer.model(request.baseline_model), offer.model(request.model)]
+    return {known.id: known for card in cards if card is not None for known in card.target_sets}
+
+
+def _about_the_model(
+    request: AuditRequest, offer: Offer, card: ModelCard | None, baseline: ModelCard | None
+) -> Iterator[FieldProblem]:
+    for field, named, found in (("model", request.model, card), ("baseline_model", request.baseline_model, baseline)):
+        if named is not None and found is None:
+            yield _problem(field, Code.UNKNOWN_MODEL, "no such model; GET /v1/models lists them")
     if request.baseline_model is not None:
-        detail = "a model mitigated elsewhere cannot be audited beside its origin yet"
-        yield _problem("baseline_model", Code.BASELINE_MODEL_UNSUPPORTED, detail)
-    known = {known.id for known in card.target_sets} if card else None
+        unfit = _unfit(request, card, baseline)
+        if unfit is not None:
+            yield _problem("baseline_model", Code.BASELINE_MODEL_UNSUPPORTED, unfit)
+    known = sets(request, offer) if card else None
     for field, named in (("target_set", request.target_set), ("control_set", request.control_set)):
         if known is not None and named is not None and named not in known:
             yield _problem(field, Code.UNKNOWN_TARGET_SET, "the model has no such set; GET /v1/models lists them")
+
+
+def _unfit(request: AuditRequest, card: ModelCard | None, baseline: ModelCard | None) -> str | None:
+    """Why the model cannot be audited beside this baseline; None where it can, or where one of them is unknown."""
+    if not any(isinstance(params, ExternalParams) for params in request.mitigations):
+        return "no mitigation external asks what was made of it"
+    if card is None or baseline is None:
+        return None
+    if baseline.digest == card.digest:
+        return "it is the very model under audit"
+    kinds = [(c.family, c.resolution, c.tokenizer_length) for c in (card, baseline)]
+    names = ("family", "resolution", "tokenizer_length")
+    differ = [f"{n} {one} and {other}" for n, one, other in zip(names, *kinds, strict=True) if one != other]
+    return f"the model cannot have been made from it: {', '.join(differ)}" if differ else None
 
 
 def _about_the_methods(request: AuditRequest, offer: Offer, card: ModelCard | None) -> Iterator[FieldProblem]:

@@ -16,10 +16,11 @@ def fingerprint(recorded: dict[str, Any]) -> str:
     return _sha256([ENDPOINT, recorded])
 
 
-def request_digest(recorded: dict[str, Any], card: ModelCard, engine: str) -> str:
-    """Of what the answer depends on: the request, the model's weights and the engine, not their names alone."""
+def request_digest(recorded: dict[str, Any], card: ModelCard, engine: str, *, baseline: ModelCard | None = None) -> str:
+    """Of what the answer depends on: the request, the models' weights and the engine, not their names alone."""
     asked = {field: value for field, value in recorded.items() if field not in BESIDES}
-    return _sha256({"request": asked, "model_digest": card.digest, "engine": engine})
+    pinned = {} if baseline is None else {"baseline_digest": baseline.digest}
+    return _sha256({"request": asked, "model_digest": card.digest, **pinned, "engine": engine})
 
 
 def _sha256(values: Any) -> str:

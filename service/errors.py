@@ -57,7 +57,7 @@ STATUS: dict[Code, Status] = {
     Code.IMAGE_UNREADABLE: Status(422, "An image cannot be read"),
     Code.TOO_MANY_PIXELS: Status(422, "The images of the request are too large together"),
     Code.REGION_UNSUPPORTED: Status(422, "Regions are not supported yet"),
-    Code.BASELINE_MODEL_UNSUPPORTED: Status(422, "A baseline model is not supported yet"),
+    Code.BASELINE_MODEL_UNSUPPORTED: Status(422, "This baseline model cannot stand beside this model"),
     Code.AUDIT_NOT_FOUND: Status(404, "There is no such audit"),
     Code.ROUTE_NOT_FOUND: Status(404, "There is nothing here"),
     Code.METHOD_NOT_ALLOWED: Status(405, "This cannot be done here"),

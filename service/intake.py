@@ -16,11 +16,11 @@ from ledger.database import FAILED, UNREACHABLE
 from ledger.errors import EvidenceMissing, LedgerError
 from ledger.intake import Asked, Taken
 from ledger.lookout import Lookout
-from palimpsest.contract.catalogue import ModelCard
+from palimpsest.contract.catalogue import TargetSet
 from palimpsest.contract.request import AuditRequest, Target
 from palimpsest.contract.status import Admitted
 from service import digests, images, offer
-from service.admission import admit
+from service.admission import admit, sets
 from service.errors import CatalogueNotReady, EvidenceRefused
 from service.gateway import Gateway
 from service.observability import traceparent
@@ -61,12 +61,13 @@ class Intake:
         """Say what would be accepted; raises the Refusal that a submission would meet. Nothing is kept or recorded."""
         offered = await self._offers.ask(tenant)
         card = await run_in_threadpool(admit, request, offered, pixels=self._pixels)
+        known = sets(request, offered)
         return Admitted(
             model=card.id,
             model_digest=card.digest,
             engine=offered.engine,
-            targets=size(card, request.targets, request.target_set),
-            controls=size(card, request.controls, request.control_set),
+            targets=size(known, request.targets, request.target_set),
+            controls=size(known, request.controls, request.control_set),
         )
 
     def _prepared(self, tenant: str, request: AuditRequest, key: str, offered: Offer, trace: str | None) -> Submission:
@@ -74,7 +75,9 @@ class Intake:
         recorded = images.keep(self._gateway.evidence, tenant, request)
         return Submission(
             request=recorded,
-            request_digest=digests.request_digest(recorded, card, offered.engine),
+            request_digest=digests.request_digest(
+                recorded, card, offered.engine, baseline=offered.model(request.baseline_model)
+            ),
             model_id=card.id,
             labels=dict(request.labels),
             key=key,
@@ -116,6 +119,6 @@ def has_images(request: AuditRequest) -> bool:
     return next(images.inline_images(request), None) is not None
 
 
-def size(card: ModelCard, listed: list[Target] | None, named: str | None) -> int:
+def size(known: dict[str, TargetSet], listed: list[Target] | None, named: str | None) -> int:
     """How many targets these are, or controls."""
-    return len(listed or []) + sum(known.size for known in card.target_sets if known.id == named)
+    return len(listed or []) + (0 if named is None else known[named].size)

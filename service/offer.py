@@ -16,8 +16,8 @@ class Offer:
     models: list[ModelCard]
     methods: list[MethodCard]
 
-    def model(self, id: str) -> ModelCard | None:
-        """The model of this id."""
+    def model(self, id: str | None) -> ModelCard | None:
+        """The model of this id; None where there is none, or none is named."""
         return next((card for card in self.models if card.id == id), None)
 
     def kinds(self, role: str) -> set[str]:

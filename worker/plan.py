@@ -14,6 +14,7 @@ from palimpsest.contract.methods import (
     Params,
     ParaphraseParams,
 )
+from palimpsest.contract.report import ModelIdentity
 from palimpsest.contract.request import AuditRequest
 from worker.engine.audit import DRIFT_BOUND
 from worker.engine.setting import EFFORTS, Setting
@@ -40,10 +41,14 @@ class Batch(BaseModel):
 
 
 class Plan(BaseModel):
-    """What the request comes to: every default filled in, every item named."""
+    """What the request comes to: every default filled in, every item named, the models pinned by digest.
+
+    ``baseline`` is the model that the one under audit was mitigated from, where that was done elsewhere.
+    """
 
     model_digest: str
     family: str
+    baseline: ModelIdentity | None = None
     batches: list[Batch]
     mitigations: list[str]
     untouched: list[str]
@@ -63,24 +68,47 @@ class Plan(BaseModel):
             resolved={"model": request.model},
         )
 
+    def models(self, audited: str) -> list[ModelIdentity]:
+        """The model under audit, and its baseline if it has one."""
+        found = ModelIdentity(id=audited, role="audited", family=self.family, digest=self.model_digest)
+        return [found] if self.baseline is None else [found, self.baseline]
+
 
 def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Plan, list[StagePlan]]:
     """Resolve the request against the model, and lay out its stages."""
-    registration = workshop.registration(request.model)
+    baseline = None if request.baseline_model is None else identity(workshop, request.baseline_model)
     model = workshop.model(request.model)
-    targets = specs(registration, row.request, "target")
-    controls = specs(registration, row.request, "control")
+    targets = specs(keeper(workshop, request, request.target_set), row.request, "target")
+    controls = specs(keeper(workshop, request, request.control_set), row.request, "control")
     mitigations: list[Params] = list(request.mitigations) or [NoMitigationParams()]
     plan = Plan(
         model_digest=model.digest,
         family=model.family,
+        baseline=baseline,
         batches=batches(targets, controls, EFFORTS[request.effort].items_per_unit),
         mitigations=[params.name for params in mitigations],
         untouched=[params.name for params in mitigations if isinstance(params, NoMitigationParams)],
         cut=[spec.id for spec in [*targets, *controls] if spec.prompt is not None and model.is_cut(spec.prompt)],
-        resolved=resolve(workshop, registration, row.request, request, mitigations),
+        resolved=resolve(workshop, origin(workshop, request), row.request, request, mitigations),
     )
     return plan, stages(plan, mitigations)
+
+
+def identity(workshop: Workshop, baseline: str) -> ModelIdentity:
+    """The baseline as it is now."""
+    model = workshop.model(baseline)
+    return ModelIdentity(id=baseline, role="baseline", family=model.family, digest=model.digest)
+
+
+def origin(workshop: Workshop, request: AuditRequest) -> Registration:
+    """Of the unmitigated model: its sampler draws and its neutral prompts are asked, before and after."""
+    return workshop.registration(request.baseline_model or request.model)
+
+
+def keeper(workshop: Workshop, request: AuditRequest, set_id: str | None) -> Registration:
+    """Whose target set this is: that of the model under audit, or else its baseline's."""
+    audited = workshop.registration(request.model)
+    return audited if set_id is None or set_id in audited.sets else origin(workshop, request)
 
 
 def specs(registration: Registration, stored: dict[str, Any], role: Literal["target", "control"]) -> list[ItemSpec]:
@@ -188,6 +216,11 @@ def limitations(request: AuditRequest, plan: Plan) -> list[str]:
         f"Effort {effort.name}: {effort.images} evaluation images an item, {effort.hits} of them must be copies for it "
         "to replicate."
     ]
+    if request.baseline_model is not None:
+        said.append(
+            f"Before means on {request.baseline_model}, which {request.model} was made from; every mitigation but "
+            "external was applied to the former."
+        )
     for params in request.probes:
         if isinstance(params, AdversarialEmbeddingParams | AdversarialTokensParams):
             restarts = params.restarts or effort.restarts

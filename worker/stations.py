@@ -7,6 +7,7 @@ request, so that a unit depends on nothing but the audit and its place in it.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ledger import audits
@@ -14,18 +15,19 @@ from ledger.audits import AuditRow, UnitResult
 from ledger.evidence import Kept
 from ledger.stages import StagePlan
 from ledger.units import Conclusion, Ticket
-from palimpsest.contract.methods import Params
-from palimpsest.contract.report import JudgeIdentity, ModelIdentity, StageCost
+from palimpsest.contract.methods import ExternalParams, Params
+from palimpsest.contract.report import StageCost
 from palimpsest.contract.request import AuditRequest
 from worker.engine import audit, images, report
 from worker.engine.catalogue import loads
 from worker.engine.conditioning import Conditioning
+from worker.engine.edits import Edit
 from worker.engine.errors import MethodFailed, SetChanged
 from worker.engine.items import Item
 from worker.engine.records import MitigationRecord, ProbeRecord
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.lease import Lease
-from worker.plan import ItemSpec, Plan, draft, expected_rows, limitations
+from worker.plan import ItemSpec, Plan, draft, expected_rows, keeper, limitations, origin
 from worker.training import Training
 from worker.workshop import Workshop, environment
 
@@ -80,10 +82,15 @@ class Job:
         with self.workshop.ledger.reading() as connection:
             return audits.results(connection, self.ticket.tenant, self.ticket.audit_id, stage=stage)
 
-    def setting(self, plan: Plan) -> Setting:
-        """The engine's surroundings, on the very model the audit was planned for."""
-        registration = self.workshop.registration(self.request.model)
-        model = self.workshop.model(self.request.model, plan.model_digest)
+    def setting(self, plan: Plan, *, elsewhere: bool = False) -> Setting:
+        """The engine's surroundings, on the very model the audit was planned for.
+
+        Beside a baseline, the model under audit is worked on where it stands for what was done ``elsewhere``.
+        """
+        registration, model_id, digest = origin(self.workshop, self.request), self.request.model, plan.model_digest
+        if plan.baseline is not None and not elsewhere:
+            model_id, digest = plan.baseline.id, plan.baseline.digest
+        model = self.workshop.model(model_id, digest)
         model.on_forward = self.lease.tick
         return Setting(
             model=model,
@@ -105,7 +112,7 @@ class Job:
     def _content(self, spec: ItemSpec, sha256: str) -> bytes:
         if spec.set_id is None:
             return self.workshop.evidence.get(self.ticket.tenant, sha256)
-        content = self.workshop.registration(self.request.model).row(spec.set_id, spec.id).file.read_bytes()
+        content = keeper(self.workshop, self.request, spec.set_id).row(spec.set_id, spec.id).file.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise SetChanged(f"the picture {spec.id} of {spec.set_id} has changed since this audit was planned")
         return content
@@ -134,10 +141,10 @@ def probe(job: Job) -> Outcome:
 
 def _measure(job: Job, mitigation: str | None) -> Outcome:
     plan = job.plan
-    setting = job.setting(plan)
+    edit, elsewhere = (None, False) if mitigation is None else _made(job, mitigation)
+    setting = job.setting(plan, elsewhere=elsewhere)
     batch = plan.batches[job.ticket.payload["batch"]]
     shelf = Shelf(job.workshop, job.ticket.tenant)
-    edit = None if mitigation is None else loads(_artifact(job, mitigation))
     job.lease.expected = expected_rows(setting, batch, job.request.probes)
     record = audit.measure(
         setting,
@@ -151,24 +158,28 @@ def _measure(job: Job, mitigation: str | None) -> Outcome:
     return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
-def _artifact(job: Job, mitigation: str) -> bytes:
-    """The mitigation's edit for this batch: its own, or the one edit of a joint mitigation."""
+def _made(job: Job, mitigation: str) -> tuple[Edit | Conditioning | None, bool]:
+    """The mitigation's edit for this batch: its own, or the one of a joint mitigation; and whether it needs none, for
+    its change was made elsewhere."""
     made = job.results(f"mitigate:{mitigation}")
     unit = made[0] if len(made) == 1 else made[job.ticket.payload["batch"]]
     if unit.result is None:
         raise MethodFailed(f"the mitigation {mitigation} failed: {unit.error}")
-    return job.workshop.evidence.get(job.ticket.tenant, unit.result["edit"])
+    digest = unit.result["edit"]
+    return (None, True) if digest is None else (loads(job.workshop.evidence.get(job.ticket.tenant, digest)), False)
 
 
 def mitigate(job: Job) -> Outcome:
     """What one mitigation switches off, for one batch of targets or for all."""
     plan = job.plan
+    payload = job.ticket.payload
+    params = job.method(list(job.request.mitigations), payload["mitigation"])
+    if isinstance(params, ExternalParams):
+        return _compare(job, plan, params)
     training = Training(job.workshop, job.ticket, job.lease)
     setting = replace(job.setting(plan), checkpoint=training.checkpoint)
-    payload = job.ticket.payload
     batches = plan.batches if payload["batch"] is None else [plan.batches[payload["batch"]]]
     targets = job.items([spec for batch in batches for spec in batch.targets], setting.model.resolution)
-    params = job.method(list(job.request.mitigations), payload["mitigation"])
     mitigated, record = audit.mitigate(setting, targets, params)
     if mitigated.edit is None:
         raise MethodFailed(f"the mitigation {params.name} switches nothing off")
@@ -178,6 +189,14 @@ def mitigate(job: Job) -> Outcome:
         name, media_type = "conditioning.json", "application/json"
     digest = shelf.keep(name, mitigated.edit.dumps(), media_type, "artifact")
     return Outcome(result={"record": record.model_dump(mode="json"), "edit": digest}, kept=shelf.kept)
+
+
+def _compare(job: Job, plan: Plan, params: ExternalParams) -> Outcome:
+    """How far the model under audit is from its baseline; there is no edit to be kept."""
+    if plan.baseline is None:
+        raise MethodFailed("no baseline_model says which model this one came from")
+    record = audit.elsewhere(partial(job.setting, plan), partial(job.setting, plan, elsewhere=True), params)
+    return Outcome(result={"record": record.model_dump(mode="json"), "edit": None})
 
 
 def conclude(job: Job) -> Outcome:
@@ -208,8 +227,8 @@ def _findings(job: Job) -> report.Findings:
         probed=[ProbeRecord.model_validate(u.result) for u in done if u.kind in ("baseline", "probe")],
         mitigated=mitigated + [_untouched(name) for name in plan.untouched],
         failures=_failures(plan, results),
-        models=[ModelIdentity(id=job.request.model, role="audited", family=plan.family, digest=plan.model_digest)],
-        judges=_judges(job.workshop),
+        models=plan.models(job.request.model),
+        judges=audit.judges(job.workshop.descriptor),
         drift_bound=audit.DRIFT_BOUND,
         environment=environment(job.workshop.engine),
         seeds={"seed": job.request.seed},
@@ -236,27 +255,6 @@ def _failures(plan: Plan, results: list[UnitResult]) -> list[report.Failure]:
         )
         for (kind, mitigation, batch), code in codes.items()
         if kind != "mitigate"
-    ]
-
-
-def _judges(workshop: Workshop) -> list[JudgeIdentity]:
-    descriptor = workshop.descriptor
-    bound = descriptor.false_positive_bound
-    return [
-        JudgeIdentity(
-            kind="sscd",
-            digest=descriptor.digest,
-            preprocessing=descriptor.preprocessing,
-            threshold=descriptor.threshold,
-            false_positive_bound=bound,
-        ),
-        JudgeIdentity(
-            kind="tiled_l2",
-            digest="",
-            preprocessing="pixels in [0, 1], 4×4 tiles",
-            threshold=descriptor.tiled_l2_threshold,
-            false_positive_bound=bound,
-        ),
     ]
 
 

@@ -40,10 +40,17 @@ class Bench:
     dispatch: RecordingDispatch
     client: TestClient
 
-    def publish(self, *, engine: str = "engine-1", methods: list[dict[str, Any]] | None = None, **changes: Any) -> None:
-        """Be a worker that has inspected one model."""
+    def publish(
+        self,
+        *,
+        engine: str = "engine-1",
+        methods: list[dict[str, Any]] | None = None,
+        others: list[dict[str, Any]] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Be a worker that has inspected one model, and perhaps others."""
         with self.ledger.writing() as connection:
-            cards = [model_card(**changes)]
+            cards = [model_card(**changes), *(others or [])]
             catalogue.publish(connection, "local", engine=engine, cards=cards, method_cards=methods or method_cards())
 
     def post(self, body: Any, key: str = "key-0000-0000-0001", query: str = "", **headers: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.tests.cards import method_cards
+from service.tests.cards import method_cards, model_card
 from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
@@ -55,14 +55,15 @@ def test_a_method_the_model_cannot_have_is_refused_with_the_reason(bench: Bench,
 
 
 def test_everything_wrong_is_said_at_once(bench: Bench, asked: Asked) -> None:
-    """Three problems in one answer, the first giving the code."""
+    """Four problems in one answer, the first giving the code."""
     answer = bench.post(asked(model="x", baseline_model="y", targets=[{}])).json()
     assert [error["code"] for error in answer["errors"]] == [
+        "UNKNOWN_MODEL",
         "UNKNOWN_MODEL",
         "BASELINE_MODEL_UNSUPPORTED",
         "TARGET_EMPTY",
     ]
-    assert "2 more" in answer["detail"]
+    assert "3 more" in answer["detail"]
 
 
 def test_what_is_only_inconclusive_is_admitted(bench: Bench, asked: Asked, inline: Callable[..., Any]) -> None:
@@ -78,3 +79,87 @@ def test_a_model_mitigated_elsewhere_needs_the_one_it_came_from(bench: Bench, as
     bench.publish(methods=method_cards(mitigation=["none", "nemo", "wanda", "external"]))
     answer = bench.post(asked(mitigations=[{"kind": "external"}])).json()
     assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "mitigations.0.kind")
+
+
+BESIDE: dict[str, Any] = {"model": "mended", "baseline_model": "bundled", "mitigations": [{"kind": "external"}]}
+"""A model mitigated elsewhere, beside the one it came from."""
+
+
+@pytest.fixture
+def beside(bench: Bench) -> Bench:
+    """A gateway that knows a model, what was made of it elsewhere, and models it cannot have been made of."""
+    sets = [{"id": "mended:own", "title": "", "size": 3}]
+    others = [
+        model_card("mended", digest="a" * 64, target_sets=sets),
+        model_card("twin", digest="a" * 64),
+        model_card("larger", digest="b" * 64, family="stable-diffusion-2", resolution=512, tokenizer_length=9),
+    ]
+    methods = method_cards(mitigation=["none", "nemo", "wanda", "external"])
+    bench.publish(methods=methods, others=others, inapplicable=[{"kind": "nemo", "reason": "of the baseline"}])
+    return bench
+
+
+def test_a_model_mitigated_elsewhere_is_admitted_beside_its_baseline(beside: Bench, asked: Asked) -> None:
+    """Alone, and with other mitigations, which are the baseline's; the sets of both models can be asked for."""
+    beside.submitted(asked(**BESIDE))
+    both = {**BESIDE, "mitigations": [{"kind": "external"}, {"kind": "wanda"}]}
+    beside.submitted(asked(**both), key="key-0000-0000-0002")
+    sets = {**BESIDE, "targets": None, "target_set": "bundled:targets", "control_set": "mended:own"}
+    answer = beside.post(asked(**sets), key="key-0000-0000-0003", query="?validate_only=true")
+    assert (answer.status_code, answer.json()["targets"], answer.json()["controls"]) == (200, 8, 3)
+    assert answer.json()["model_digest"] == "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field", "detail"),
+    [
+        ({"baseline_model": "SECRET"}, "UNKNOWN_MODEL", "baseline_model", "no such model"),
+        ({"baseline_model": "mended"}, "BASELINE_MODEL_UNSUPPORTED", "baseline_model", "the very model under audit"),
+        ({"baseline_model": "twin"}, "BASELINE_MODEL_UNSUPPORTED", "baseline_model", "the very model under audit"),
+        (
+            {"baseline_model": "larger"},
+            "BASELINE_MODEL_UNSUPPORTED",
+            "baseline_model",
+            "family stable-diffusion-1 and stable-diffusion-2, resolution 64 and 512, tokenizer_length 77 and 9",
+        ),
+        (
+            {"mitigations": [{"kind": "wanda"}]},
+            "BASELINE_MODEL_UNSUPPORTED",
+            "baseline_model",
+            "no mitigation external",
+        ),
+        ({"baseline_model": None}, "METHOD_NOT_APPLICABLE", "mitigations.0.kind", "it needs baseline_model"),
+        (
+            {"mitigations": [{"kind": "external"}, {"kind": "nemo"}]},
+            "METHOD_NOT_APPLICABLE",
+            "mitigations.1.kind",
+            "of the baseline",
+        ),
+    ],
+    ids=["unknown", "itself", "its-twin", "another-kind", "nobody-asks", "no-baseline", "not-of-the-baseline"],
+)
+def test_a_baseline_that_does_not_fit_is_refused_before_anything_is_recorded(
+    beside: Bench, asked: Asked, changes: dict[str, Any], code: str, field: str, detail: str
+) -> None:
+    """One problem, which says what is wrong and does not repeat the value."""
+    answer = beside.post(asked(**{**BESIDE, **changes}))
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["code"], error["field"]) == (code, field)
+    assert detail in error["detail"]
+    assert "SECRET" not in answer.text
+    assert beside.count() == 0
+
+
+def test_an_answer_for_another_baseline_is_not_reused(beside: Bench, asked: Asked) -> None:
+    """The same request once the baseline's weights have changed is another question."""
+    beside.submitted(asked(**BESIDE))
+    with beside.ledger.reading() as connection:
+        first = connection.exec_driver_sql("SELECT request_digest FROM audits").scalar_one()
+    methods = method_cards(mitigation=["none", "nemo", "wanda", "external"])
+    beside.publish(methods=methods, digest="c" * 64, others=[model_card("mended", digest="a" * 64)])
+    beside.submitted(asked(**BESIDE), key="key-0000-0000-0002")
+    with beside.ledger.reading() as connection:
+        digests = connection.exec_driver_sql("SELECT DISTINCT request_digest FROM audits").scalars().all()
+    assert len(digests) == 2
+    assert first in digests

@@ -14,14 +14,16 @@ from contextlib import contextmanager
 import torch
 from safetensors.torch import save
 
-from palimpsest.contract.methods import Params
-from palimpsest.contract.report import Replication, SecondJudge, StageCost
+from palimpsest.contract.methods import ExternalParams, Params
+from palimpsest.contract.report import JudgeIdentity, Replication, SecondJudge, StageCost
 from worker.engine.catalogue import MITIGATIONS, PROBES
 from worker.engine.conditioning import Conditioned, Conditioning
 from worker.engine.edits import JOINT, Edit, Mitigated
 from worker.engine.images import png, strip
 from worker.engine.items import Answer, Item, Trial
+from worker.engine.mitigations import external
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
+from worker.engine.scorers.sscd import Descriptor
 from worker.engine.setting import Setting
 
 Keep = Callable[[str, bytes, str], str]
@@ -112,6 +114,27 @@ def judge(setting: Setting, item: Item, answer: Answer, name: str, keep: Keep) -
     )
 
 
+def judges(descriptor: Descriptor) -> list[JudgeIdentity]:
+    """Who judges: the descriptor, and the untrained judge beside it."""
+    bound = descriptor.false_positive_bound
+    return [
+        JudgeIdentity(
+            kind="sscd",
+            digest=descriptor.digest,
+            preprocessing=descriptor.preprocessing,
+            threshold=descriptor.threshold,
+            false_positive_bound=bound,
+        ),
+        JudgeIdentity(
+            kind="tiled_l2",
+            digest="",
+            preprocessing="pixels in [0, 1], 4×4 tiles",
+            threshold=descriptor.tiled_l2_threshold,
+            false_positive_bound=bound,
+        ),
+    ]
+
+
 def mitigate(setting: Setting, targets: list[Item], params: Params) -> tuple[Mitigated | Conditioned, MitigationRecord]:
     """What the mitigation switches off for these targets, or puts in front; and what that does to neutral prompts."""
     with counted(setting) as cost:
@@ -143,6 +166,32 @@ def drift(setting: Setting, edit: Edit | Conditioning) -> dict[str, list[float]]
         pictures = mitigated.pictures(seeds * n, y.repeat(n, 1, 1), captions=prompts * n, group=group)
     near = (setting.descriptor.describe(pictures.flatten(0, 1)).unflatten(0, (n, len(prompts))) * before).sum(dim=2)
     return {group: [round(1 - float(s), 5) for s in row] for group, row in zip(groups, near, strict=True)}
+
+
+def elsewhere(
+    baseline: Callable[[], Setting], audited: Callable[[], Setting], params: ExternalParams
+) -> MitigationRecord:
+    """What was made of the baseline elsewhere: how far the model under audit is from it. Either is asked for once."""
+    (before, cost_before), (after, cost_after) = _drawn(baseline()), _drawn(audited())
+    return MitigationRecord(
+        mitigation=params.name,
+        scope="joint",
+        what=external.ELSEWHERE,
+        size=0,
+        off={},
+        drift=external.drift(before, after),
+        notes=[external.note(params)],
+        cost=StageCost(
+            unet_sample_forwards=cost_before.unet_sample_forwards + cost_after.unet_sample_forwards,
+            unet_sample_forwards_with_gradient=0,
+            seconds=round(cost_before.seconds + cost_after.seconds, 3),
+        ),
+    )
+
+
+def _drawn(setting: Setting) -> tuple[external.Drawn, StageCost]:
+    with counted(setting) as cost:
+        return external.draw(setting), cost()
 
 
 @contextmanager

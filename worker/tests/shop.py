@@ -59,7 +59,7 @@ class Shop:
                 stored["images"] = [self._keep(image.content) for image in target.images]
         key = f"key-{next(self._keys)}"
         submission = Submission(
-            recorded, key, "tiny", dict(asked.labels), key, key, reuse=False, deadline_seconds=deadline
+            recorded, key, asked.model, dict(asked.labels), key, key, reuse=False, deadline_seconds=deadline
         )
         with self.workshop.ledger.writing() as connection:
             return intake.submit(connection, TENANT, submission).audit_id

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from palimpsest.contract.methods import ExternalParams
-from worker.engine import audit
+from palimpsest.contract.methods import AdversarialEmbeddingParams, ExternalParams, PromptParams
+from palimpsest.contract.report import StageCost
+from worker.engine import audit, export
 from worker.engine.edits import JOINT, Edit
 from worker.engine.errors import MethodFailed
 from worker.engine.items import Item
@@ -33,25 +34,51 @@ def test_nothing_is_applied(setting: Setting, targets: list[Item]) -> None:
     assert cost().unet_sample_forwards == 0
 
 
+@pytest.fixture
+def mended(setting: Setting, silenced: Edit, tmp_path: Path) -> Setting:
+    """The surroundings on a copy of the model that was saved with the edit in its weights."""
+    export.checkpoint(setting.model, silenced, tmp_path / "mended")
+    return replace(setting, model=DiffusionModel.load(tmp_path / "mended"))
+
+
 def test_a_model_has_not_drifted_from_itself(setting: Setting) -> None:
     """The same pictures from the same noise: similarity 1 on every neutral prompt."""
-    found = external.drift(setting, setting.model)
-    assert list(found) == [JOINT]
-    assert len(found[JOINT]) == setting.effort.neutral_images
-    assert found[JOINT] == pytest.approx([0.0] * 4, abs=1e-4)
+    record = audit.elsewhere(lambda: setting, lambda: setting, ExternalParams())
+    assert record.drift[JOINT] == pytest.approx([0.0] * 4, abs=1e-4)
+    assert (record.mitigation, record.scope, record.what, record.off) == ("external", "joint", "elsewhere", {})
 
 
-def test_its_drift_is_that_of_the_edit_that_made_it(setting: Setting, silenced: Edit, demo: Path) -> None:
-    """A model mitigated elsewhere by an edit drifts as far as one the audit itself edits."""
-    baseline = DiffusionModel.load(demo / "model")
-    with setting.model.edited(silenced):
-        found = external.drift(setting, baseline)
-    assert found[JOINT] == pytest.approx(audit.drift(setting, silenced)[JOINT], abs=1e-4)
-    assert max(found[JOINT]) > 1e-4
+def test_it_is_the_edit_that_made_the_model(
+    setting: Setting, mended: Setting, silenced: Edit, targets: list[Item], controls: list[Item]
+) -> None:
+    """On the model that carries an edit, every answer and the drift are those under the same edit of its baseline."""
+    probes = [PromptParams(), AdversarialEmbeddingParams(steps=2, batch_size=2)]
+    kept: list[str] = []
+
+    def keep(name: str, content: bytes, media_type: str) -> str:
+        kept.append(name)
+        return str(hash(content))
+
+    theirs = audit.measure(mended, targets, controls, list(probes), keep, "external")
+    ours = audit.measure(setting, targets, controls, list(probes), keep, "external", silenced)
+    before = audit.measure(setting, targets, controls, list(probes), keep)
+    assert theirs.items == ours.items
+    assert theirs.items != before.items
+    assert len(kept) == 3 * 5 * 3
+    record = audit.elsewhere(lambda: setting, lambda: mended, ExternalParams())
+    assert record.drift == audit.drift(setting, silenced)
+    assert max(record.drift[JOINT]) > 1e-4
+
+
+def test_both_models_drawing_is_counted(setting: Setting, mended: Setting) -> None:
+    """4 neutral prompts × 2 steps × 2 halves, on either model."""
+    cost = audit.elsewhere(lambda: setting, lambda: mended, ExternalParams()).cost
+    assert cost == StageCost(unet_sample_forwards=32, unet_sample_forwards_with_gradient=0, seconds=cost.seconds)
 
 
 def test_models_of_another_kind_are_not_compared(setting: Setting) -> None:
     """From the same noise they would not draw the same kind of picture; the reason is given."""
-    other = replace(setting.model, latent_shape=(4, 16, 16))
-    with pytest.raises(MethodFailed, match=r"latents \(4, 8, 8\) and \(4, 16, 16\)"):
-        external.drift(setting, other)
+    before = external.draw(setting)
+    other = replace(before, kind={**before.kind, "latents": "(4, 16, 16)"})
+    with pytest.raises(MethodFailed, match=r"latents \(4, 16, 16\) and \(4, 8, 8\)"):
+        external.drift(before, other)
