@@ -21,7 +21,6 @@ from palimpsest.contract.request import AuditRequest
 from worker.engine import audit, images, report
 from worker.engine.catalogue import loads
 from worker.engine.conditioning import Conditioning
-from worker.engine.edits import Edit
 from worker.engine.errors import MethodFailed, SetChanged
 from worker.engine.items import Item
 from worker.engine.records import MitigationRecord, ProbeRecord
@@ -141,8 +140,9 @@ def probe(job: Job) -> Outcome:
 
 def _measure(job: Job, mitigation: str | None) -> Outcome:
     plan = job.plan
-    edit, elsewhere = (None, False) if mitigation is None else _made(job, mitigation)
-    setting = job.setting(plan, elsewhere=elsewhere)
+    made = None if mitigation is None else _made(job, mitigation)
+    edit = None if made is None else loads(job.workshop.evidence.get(job.ticket.tenant, made))
+    setting = job.setting(plan, elsewhere=mitigation is not None and made is None)
     batch = plan.batches[job.ticket.payload["batch"]]
     shelf = Shelf(job.workshop, job.ticket.tenant)
     job.lease.expected = expected_rows(setting, batch, job.request.probes)
@@ -154,19 +154,20 @@ def _measure(job: Job, mitigation: str | None) -> Outcome:
         shelf.keep,
         mitigation,
         edit,
+        made or "",
     )
     return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
-def _made(job: Job, mitigation: str) -> tuple[Edit | Conditioning | None, bool]:
-    """The mitigation's edit for this batch: its own, or the one of a joint mitigation; and whether it needs none, for
-    its change was made elsewhere."""
+def _made(job: Job, mitigation: str) -> str | None:
+    """The digest of the mitigation's edit for this batch: its own, or the one of a joint mitigation; None for a change
+    that was made elsewhere."""
     made = job.results(f"mitigate:{mitigation}")
     unit = made[0] if len(made) == 1 else made[job.ticket.payload["batch"]]
     if unit.result is None:
         raise MethodFailed(f"the mitigation {mitigation} failed: {unit.error}")
-    digest = unit.result["edit"]
-    return (None, True) if digest is None else (loads(job.workshop.evidence.get(job.ticket.tenant, digest)), False)
+    digest: str | None = unit.result["edit"]
+    return digest
 
 
 def mitigate(job: Job) -> Outcome:

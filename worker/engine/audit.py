@@ -7,15 +7,16 @@
 ``run`` is the whole of it in one process; the workers run the same three functions as units (worker/stations.py).
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from safetensors.torch import save
 
 from palimpsest.contract.methods import ExternalParams, Params
 from palimpsest.contract.report import JudgeIdentity, Replication, SecondJudge, StageCost
+from worker.engine import recovery
 from worker.engine.catalogue import MITIGATIONS, PROBES
 from worker.engine.conditioning import Conditioned, Conditioning
 from worker.engine.edits import JOINT, Edit, Mitigated
@@ -23,8 +24,9 @@ from worker.engine.images import png, strip
 from worker.engine.items import Answer, Item, Trial
 from worker.engine.mitigations import external
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
+from worker.engine.recovery import Recovery
 from worker.engine.scorers.sscd import Descriptor
-from worker.engine.setting import Setting
+from worker.engine.setting import Score, Setting
 
 Keep = Callable[[str, bytes, str], str]
 DRIFT_BOUND = 0.5
@@ -45,7 +47,8 @@ def run(
         mitigated, record = mitigate(setting, targets, params)
         records.append(record)
         if mitigated.edit is not None:
-            probed.append(measure(setting, targets, controls, probes, keep, params.name, mitigated.edit))
+            kept_as = hashlib.sha256(mitigated.edit.dumps()).hexdigest()
+            probed.append(measure(setting, targets, controls, probes, keep, params.name, mitigated.edit, kept_as))
     return probed, records
 
 
@@ -57,8 +60,13 @@ def measure(
     keep: Keep,
     mitigation: str | None = None,
     edit: Edit | Conditioning | None = None,
+    kept_as: str = "",
 ) -> ProbeRecord:
-    """Every probe on one model, scored by both judges. What stands in front of the model is in every probe's loop."""
+    """Every probe on one model, scored by both judges. What stands in front of the model is in every probe's loop.
+
+    ``kept_as`` is the digest of the edit's file, which a recovery names.
+    """
+    under = None if edit is None else kept_as
     trials = pair(targets, controls, edit)
     found: list[dict[str, Replication | None]] = [{} for _ in trials]
     with counted(setting) as cost, setting.under(edit) as mitigated:
@@ -66,7 +74,7 @@ def measure(
             answers = PROBES[params.kind](mitigated, trials, params)  # type: ignore[attr-defined]
             for n, (trial, answer, probed) in enumerate(zip(trials, answers, found, strict=True)):
                 name = f"{n}/{trial.item.role}/{trial.item.id}/{params.name}"
-                probed[params.name] = None if answer is None else judge(setting, trial.item, answer, name, keep)
+                probed[params.name] = None if answer is None else judge(setting, trial, answer, name, keep, under)
     items = [
         ItemRecord(item_id=trial.item.id, role=trial.item.role, group=trial.group, probes=probed)
         for trial, probed in zip(trials, found, strict=True)
@@ -87,14 +95,14 @@ def pair(targets: list[Item], controls: list[Item], edit: Edit | Conditioning | 
     return [Trial(item, target.id, edit.index_of(target.id)) for item, target in pairs]
 
 
-def judge(setting: Setting, item: Item, answer: Answer, name: str, keep: Keep) -> Replication:
-    """Both judges' word on one answer; its pictures and embedding are kept as evidence."""
-    score = setting.score(answer.pictures, item)
+def judge(setting: Setting, trial: Trial, answer: Answer, name: str, keep: Keep, under: str | None) -> Replication:
+    """Both judges' word on one answer; its pictures, and its embedding with what replays it, are kept as evidence."""
+    score = setting.score(answer.pictures, trial.item)
     replicates = setting.replicates(score)
     second = score.second_hits * setting.effort.images >= setting.effort.hits * len(score.distance)
     embedding = None
     if answer.embedding is not None:
-        content = save({"y": answer.embedding.contiguous()})
+        content = recovery.dumps(answer.embedding, recovered(setting, trial, answer, score, under))
         embedding = keep(f"{name}.safetensors", content, "application/vnd.safetensors")
     return Replication(
         replicates=replicates,
@@ -111,6 +119,24 @@ def judge(setting: Setting, item: Item, answer: Answer, name: str, keep: Keep) -
         images=[keep(f"{name}.png", png(strip(answer.pictures)), "image/png")],
         embedding=embedding,
         text=answer.text,
+    )
+
+
+def recovered(setting: Setting, trial: Trial, answer: Answer, score: Score, under: str | None) -> Recovery:
+    """What the answer's pictures were drawn from; ``under`` is the digest of the edit's file, if there was an edit."""
+    return Recovery(
+        model=setting.model.digest,
+        edit=under,
+        group=trial.group,
+        item=trial.item.id,
+        text=answer.text,
+        seed=setting.seed,
+        noise=list(answer.noise),
+        steps=setting.sampler.steps,
+        guidance=setting.sampler.guidance,
+        judge=setting.descriptor.digest,
+        threshold=setting.descriptor.threshold,
+        scores=score.similarity,
     )
 
 

@@ -37,7 +37,8 @@ class Answer:
     """``pictures`` S×3×H×W are the evaluation images; the rest describes the search that led to them, if any.
 
     ``loss`` is the search's loss at every step, ``first_step`` the look at which a confirmed hit appeared,
-    ``text`` what was asked, where the answer is one to a text that the probe itself found.
+    ``text`` what was asked, where the answer is one to a text that the probe itself found. Picture s was drawn from the
+    noise named (*``noise``, item, s).
     """
 
     pictures: Tensor
@@ -47,3 +48,4 @@ class Answer:
     loss: tuple[float, ...] = ()
     embedding: Tensor | None = None
     text: str | None = None
+    noise: tuple[str | int, ...] = ()

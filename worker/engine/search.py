@@ -119,9 +119,10 @@ def looked_at(setting: Setting, trials: list[Trial], best: list[Candidate], look
 
 def confirmed(setting: Setting, trials: list[Trial], hits: list[Candidate], look: int) -> dict[int, Answer]:
     """Those that full sampling on seeds no look has used finds to replicate, by trial."""
-    full = draw(setting, trials, hits, setting.effort.images, ("confirm", look))
+    noise = ("confirm", look)
+    full = draw(setting, trials, hits, setting.effort.images, noise)
     return {
-        c.trial: answer(c, pictures, look, first_step=look)
+        c.trial: answer(c, pictures, look, first_step=look, noise=noise)
         for c, pictures in zip(hits, full, strict=True)
         if replicates(setting, trials[c.trial], pictures)
     }
@@ -129,10 +130,12 @@ def confirmed(setting: Setting, trials: list[Trial], hits: list[Candidate], look
 
 def finals(setting: Setting, trials: list[Trial], best: list[Candidate], steps: int) -> dict[int, Answer]:
     """Full sampling at the end of the budget, on the evaluation seeds, by trial."""
-    drawn = draw(setting, trials, best, setting.effort.images, ("evaluate", "search"))
+    noise = ("evaluate", "search")
+    drawn = draw(setting, trials, best, setting.effort.images, noise)
+    hits = [replicates(setting, trials[c.trial], pictures) for c, pictures in zip(best, drawn, strict=True)]
     return {
-        c.trial: answer(c, p, steps, first_step=steps if replicates(setting, trials[c.trial], p) else None)
-        for c, p in zip(best, drawn, strict=True)
+        c.trial: answer(c, pictures, steps, first_step=steps if hit else None, noise=noise)
+        for c, pictures, hit in zip(best, drawn, hits, strict=True)
     }
 
 
@@ -153,7 +156,9 @@ def replicates(setting: Setting, trial: Trial, pictures: Tensor) -> bool:
     return setting.replicates(setting.score(pictures, trial.item))
 
 
-def answer(candidate: Candidate, pictures: Tensor, steps: int, first_step: int | None) -> Answer:
+def answer(
+    candidate: Candidate, pictures: Tensor, steps: int, *, first_step: int | None, noise: tuple[str | int, ...]
+) -> Answer:
     """What the probe brings back."""
     return Answer(
         pictures=pictures,
@@ -163,4 +168,5 @@ def answer(candidate: Candidate, pictures: Tensor, steps: int, first_step: int |
         loss=tuple(candidate.loss),
         embedding=candidate.y.clone(),
         text=candidate.text,
+        noise=noise,
     )

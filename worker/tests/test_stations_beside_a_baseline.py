@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from palimpsest.contract.report import AuditReport, MitigationSummary, Verdict
-from worker.engine import export
+from worker.engine import export, recovery
 from worker.engine.catalogue import loads
 from worker.engine.edits import Edit
+from worker.engine.recovery import Recovery
 from worker.tests import tiny
 from worker.tests.shop import TENANT, Shop
 
+SEARCH = "adversarial_embedding"
 WANDA = {"kind": "wanda", "id": "ours", "timesteps": 1, "sparsity": 0.1, "scope": "joint"}
 SETS = {"target_set": "tiny:targets", "control_set": "tiny:controls"}
 ALONE: dict[str, Any] = {
     **SETS,
     "mitigations": [{"kind": "none"}, WANDA],
-    "probes": [{"kind": "prompt"}, {"kind": "adversarial_embedding", "steps": 2, "batch_size": 1}],
+    "probes": [{"kind": "prompt"}, {"kind": SEARCH, "steps": 2, "batch_size": 1}],
 }
 BESIDE: dict[str, Any] = {
     **ALONE,
@@ -77,18 +80,42 @@ def register(folder: Path, id: str, *, sampler_steps: int) -> Path:
 
 
 def test_the_very_scores_of_the_same_edit_applied_to_the_baseline(done: Done) -> None:
-    """Every verdict with its scores, losses, pictures and embeddings by digest, the drift, and the control rates."""
+    """Every verdict with its scores, losses and pictures, the drift, and the control rates."""
     assert len(done.verdicts("theirs")) == len(tiny.TARGETS)
-    theirs = [verdict.model_copy(update={"mitigation": "ours"}) for verdict in done.verdicts("theirs")]
-    assert theirs == done.verdicts("ours")
+    theirs = [unnamed(verdict) for verdict in done.verdicts("theirs")]
+    assert theirs == [unnamed(verdict) for verdict in done.verdicts("ours")]
     assert not any("missing" in reason for verdict in theirs for reason in verdict.reasons)
-    assert theirs[0].adversarial["adversarial_embedding"] != theirs[0].before.adversarial["adversarial_embedding"]
+    assert theirs[0].adversarial[SEARCH] != theirs[0].before.adversarial[SEARCH]
     one, other = done.summary("theirs"), done.summary("ours")
     assert one.drift == other.drift
     assert one.drift is not None
     assert one.drift.value > 0
     assert (one.counts, one.replication_rate) == (other.counts, other.replication_rate)
     assert (one.scope, one.switched_off) == ("joint", None)
+
+
+def unnamed(verdict: Verdict) -> Verdict:
+    """The same without what names the mitigation: itself, and the file of the embedding, which says what it was of."""
+    answers = {probe: a.model_copy(update={"embedding": None}) for probe, a in verdict.adversarial.items()}
+    return verdict.model_copy(update={"mitigation": "", "adversarial": answers})
+
+
+def test_the_very_embeddings_and_each_says_where_it_was_found(done: Done) -> None:
+    """One tensor twice: on the other model as it is, and on the baseline under the edit."""
+    for theirs, ours in zip(done.verdicts("theirs"), done.verdicts("ours"), strict=True):
+        y_theirs, on_theirs = kept(done, theirs.adversarial[SEARCH].embedding)
+        y_ours, on_ours = kept(done, ours.adversarial[SEARCH].embedding)
+        assert torch.equal(y_theirs, y_ours)
+        assert [on_theirs.model, on_ours.model] == [model.digest for model in done.beside.models]
+        assert on_theirs.edit is None
+        assert on_ours.edit
+        assert on_theirs == on_ours.model_copy(update={"model": on_theirs.model, "edit": None})
+
+
+def kept(done: Done, digest: str | None) -> tuple[torch.Tensor, Recovery]:
+    """An embedding from the evidence."""
+    assert digest is not None
+    return recovery.loads(done.shop.workshop.evidence.get(TENANT, digest))
 
 
 def test_before_is_the_baselines_and_others_are_applied_to_it(done: Done) -> None:

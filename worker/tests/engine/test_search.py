@@ -127,4 +127,4 @@ def test_an_answer_has_the_whole_trace(setting: Setting, targets: list[Item]) ->
     trace = [0.9]
     candidate = replace(candidates(setting, 0)[0], loss=trace)
     trace.append(0.8)
-    assert answer(candidate, torch.zeros(2, 3, 32, 32), 2, None).loss == (0.9, 0.8)
+    assert answer(candidate, torch.zeros(2, 3, 32, 32), 2, first_step=None, noise=()).loss == (0.9, 0.8)
