@@ -252,6 +252,20 @@ def results(connection: Connection, tenant: str, audit_id: str, *, stage: str | 
     return [UnitResult(*row) for row in connection.execute(chosen)]
 
 
+def exhibit(connection: Connection, tenant: str, audit_id: str, digest: str) -> tuple[str, bool] | None:
+    """Media type of what an audit kept under this digest, and whether its time is over; None if it kept no such thing.
+
+    What several units kept is there as long as one of them holds it.
+    """
+    rows = connection.execute(
+        select(evidence.c.media_type, evidence.c.removed_at.is_not(None).label("removed"))
+        .where(evidence.c.tenant_id == tenant, evidence.c.audit_id == audit_id, evidence.c.digest == digest)
+        .order_by("removed")
+        .limit(1)
+    ).all()
+    return (str(rows[0].media_type), bool(rows[0].removed)) if rows else None
+
+
 def evidence_of(connection: Connection, tenant: str, audit_id: str) -> list[tuple[str, str, str]]:
     """(kind, digest, media type) of everything that is kept for an audit; what was removed is not."""
     rows = connection.execute(

@@ -110,6 +110,10 @@ class AuditClient:
         """The report exactly as the service wrote it, fields that this release does not know included."""
         return self._talk(exchange.report(audit_id))
 
+    def evidence(self, audit_id: str, digest: str) -> bytes:
+        """A file that an audit kept, by its sha256: a picture, an embedding, a mitigation's edit."""
+        return self._talk(exchange.evidence(audit_id, digest))
+
     def cancel(self, audit_id: str) -> AuditStatus:
         """Ask an audit to stop; what it has found by then becomes a partial report."""
         return self._talk(exchange.cancel(audit_id))
@@ -235,6 +239,10 @@ class AsyncAuditClient:
     async def report_document(self, audit_id: str) -> bytes:
         """See ``AuditClient.report_document``."""
         return await self._talk(exchange.report(audit_id))
+
+    async def evidence(self, audit_id: str, digest: str) -> bytes:
+        """See ``AuditClient.evidence``."""
+        return await self._talk(exchange.evidence(audit_id, digest))
 
     async def cancel(self, audit_id: str) -> AuditStatus:
         """See ``AuditClient.cancel``."""

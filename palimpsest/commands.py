@@ -17,6 +17,7 @@ from palimpsest.errors import TimedOut, Unreachable
 from palimpsest.exchange import parsed_report
 from palimpsest.exits import FAILED, Commands, note
 from palimpsest.progress import shown
+from palimpsest.recovery import fetch
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
 
@@ -133,6 +134,30 @@ def list_audits(
     console().print(table.audits(page))
     if page.next_cursor:
         note(f"more with --cursor {page.next_cursor}")
+
+
+@app.command("replay")
+def replay(
+    audit_id: AuditId,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The target's id in the report.")],
+    *,
+    mitigation: Annotated[str | None, typer.Option(help="Its id; by default one under which it is concealed.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Its id; by default the one that brought it back.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="A folder.")] = Path("replay"),
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """Fetch what replays a recovery by one generation, and print the command that does, where the model is."""
+    with service(url, api_key) as client:
+        try:
+            fetched = fetch(client, audit_id, target, mitigation, probe)
+        except LookupError as error:
+            raise typer.BadParameter(str(error.args[0]), param_hint="TARGET") from None
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in fetched.files.items():
+        (output / name).write_bytes(content)
+    note(fetched.sentence)
+    typer.echo(fetched.command(output))
 
 
 @app.command("models")

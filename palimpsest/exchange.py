@@ -172,6 +172,12 @@ def report(audit_id: str) -> Talk[bytes]:
     return answer.content
 
 
+def evidence(audit_id: str, digest: str) -> Talk[bytes]:
+    """A file that an audit kept."""
+    answer = yield from ask(Call("GET", f"{address(audit_id)}/evidence/{quote(digest, safe='')}"))
+    return answer.content
+
+
 def cancel(audit_id: str) -> Talk[AuditStatus]:
     """An audit that is being cancelled."""
     return parsed(AuditStatus, (yield from ask(Call("POST", f"{address(audit_id)}/cancel"))))

@@ -1,5 +1,6 @@
-"""What can be done with audits that are there: look up, list, cancel, read the report."""
+"""What can be done with audits that are there: look up, list, cancel, read the report and what was kept."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from service.cursor import Selection
 from service.errors import FINAL, EvidenceRefused, Refusal
 from service.gateway import Gateway
 from service.identity import checked
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+"""No database is asked what it makes of anything else."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,32 @@ def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes
             raise Refusal(
                 Code.REPORT_REMOVED, "the time for which reports are kept is over; audit again", headers=FINAL
             )
+    return _read(gateway, tenant, row.report_digest, "the report")
+
+
+def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple[bytes, str]:
+    """The bytes of a file that an audit kept, and their media type. Raises NotFound, or a Refusal if there is none."""
+    look_up(gateway, tenant, audit_id)
+    found = None
+    if DIGEST.fullmatch(digest):
+        with gateway.ledger.reading() as connection:
+            found = audits.exhibit(connection, tenant, audit_id, digest)
+    if found is None:
+        raise Refusal(Code.EVIDENCE_NOT_FOUND, "the audit keeps no file of this digest")
+    media_type, removed = found
+    if removed:
+        detail = "the time for which such files are kept is over; audit again"
+        raise Refusal(Code.EVIDENCE_REMOVED, detail, headers=FINAL)
+    return _read(gateway, tenant, digest, "the file"), media_type
+
+
+def _read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
     try:
-        return gateway.evidence.get(tenant, row.report_digest)
+        return gateway.evidence.get(tenant, digest)
     except OSError as error:
         raise EvidenceRefused from error
     except (EvidenceMissing, EvidenceCorrupt) as error:
-        detail = "the report is recorded but its bytes are gone or damaged; audit again with force_new"
+        detail = f"{what} is recorded but its bytes are gone or damaged; audit again with force_new"
         raise Refusal(Code.INTERNAL_ERROR, detail, headers=FINAL) from error
 
 

@@ -63,6 +63,8 @@ STATUS: dict[Code, Status] = {
     Code.METHOD_NOT_ALLOWED: Status(405, "This cannot be done here"),
     Code.REPORT_NOT_READY: Status(409, "There is no report"),
     Code.REPORT_REMOVED: Status(410, "The report was removed"),
+    Code.EVIDENCE_NOT_FOUND: Status(404, "There is no such evidence"),
+    Code.EVIDENCE_REMOVED: Status(410, "The evidence was removed"),
     Code.AUDIT_ALREADY_TERMINAL: Status(409, "The audit has ended"),
     Code.TOO_MANY_STREAMS: Status(429, "Too many event streams are open"),
     Code.CATALOGUE_NOT_READY: Status(503, "No worker has said yet what it can do"),

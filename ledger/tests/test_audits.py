@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from ledger import audits, intake, schema
 from ledger.database import Ledger
@@ -345,3 +346,23 @@ def test_evidence_is_listed_with_its_kind_and_type(drive: Driver) -> None:
         assert audits.evidence_of(connection, TENANT, audit_id) == [("image", "c" * 64, "image/png")]
         assert audits.evidence_of(connection, "other", audit_id) == []
     assert drive.rows(schema.evidence)[0].size == 3_000_000_000
+
+
+def test_one_piece_of_evidence_is_there_as_long_as_a_unit_holds_it(drive: Driver) -> None:
+    """Two units kept the same embedding; it is gone when both their times are over, and is nobody else's."""
+    audit_id = drive.planned(stage("baseline", 2, "plan"), report("baseline"))
+    embedding = Kept("y", "embedding", "d" * 64, "application/vnd.safetensors", 100)
+    for ordinal in range(2):
+        drive.finish(drive.claim(audit_id, "baseline", ordinal), embedding)
+    first, second = [row.unit_id for row in drive.rows(schema.evidence)]
+
+    def seen(tenant: str = TENANT, digest: str = "d" * 64) -> tuple[str, bool] | None:
+        with drive.ledger.reading() as connection:
+            return audits.exhibit(connection, tenant, audit_id, digest)
+
+    for unit, removed in (("nobody", False), (first, False), (second, True)):
+        with drive.ledger.writing() as connection:
+            its = schema.evidence.c.unit_id == unit
+            connection.execute(update(schema.evidence).where(its).values(removed_at=1.0))
+        assert seen() == ("application/vnd.safetensors", removed)
+    assert (seen(tenant="other"), seen(digest="e" * 64)) == (None, None)

@@ -252,3 +252,21 @@ def test_an_interrupted_watch_says_how_to_go_on(gateway: Gateway) -> None:
     assert f"palimpsest audit cancel {AUDIT}" in told
     assert "Traceback" not in told
     assert watching.returncode == 130
+
+
+def test_replay_fetches_what_one_generation_needs(gateway: Gateway, tmp_path: Path) -> None:
+    """Files go to their folder, the command to stdout, and what was recovered to stderr; a lost target is a usage."""
+    said = json.dumps({"__metadata__": {"recovery": json.dumps({"model": "sha256:03", "edit": "e1"})}}).encode()
+    content = len(said).to_bytes(8, "little") + said
+    gateway.will_say(REPORT, Said(200, DOCUMENT))
+    gateway.will_say(f"GET /v1/audits/{AUDIT}/evidence/sha256%3A01", Said(200, content))
+    gateway.will_say(f"GET /v1/audits/{AUDIT}/evidence/e1", Said(200, b"an edit"))
+
+    result = invoke(gateway, "replay", AUDIT, "owl", "--mitigation", "nemo", "--output", "back")
+
+    assert result.exit_code == 0
+    assert (tmp_path / "back" / "embedding.safetensors").read_bytes() == content
+    assert (tmp_path / "back" / "edit").read_bytes() == b"an edit"
+    assert result.stdout.startswith("python -m worker.replay --model FOLDER_OF_bundled --embedding back/embedding")
+    assert "owl came back under nemo" in result.stderr
+    assert invoke(gateway, "replay", AUDIT, "cat").exit_code == 4

@@ -142,6 +142,7 @@ def test_reading(client: Any) -> None:
     models, methods = ModelList(data=[]), MethodList(engine="sha256:00", data=[])
     wire = Wire(
         told(a_report()),
+        httpx.Response(200, content=b"\x00embedding"),
         told(a_status("cancelling"), 202),
         told(page),
         told(models),
@@ -150,6 +151,7 @@ def test_reading(client: Any) -> None:
     )
     assert client(Wire(told(a_report())), lambda c: c.report(AUDIT)) == a_report()
     assert client(wire, lambda c: c.report_document(AUDIT)) == a_report().model_dump_json().encode()
+    assert client(wire, lambda c: c.evidence(AUDIT, "ab/..")) == b"\x00embedding"
     assert client(wire, lambda c: c.cancel(AUDIT)).state == "cancelling"
     assert client(wire, lambda c: c.audits(state="running", limit=1)) == page
     assert client(wire, lambda c: c.models()) == models
@@ -157,6 +159,7 @@ def test_reading(client: Any) -> None:
     assert client(wire, lambda c: c.ready()) is True
     assert [f"{request.method} {request.url.raw_path.decode()}" for request in wire.requests] == [
         f"GET /palimpsest/v1/audits/{AUDIT}/report",
+        f"GET /palimpsest/v1/audits/{AUDIT}/evidence/ab%2F..",
         f"POST /palimpsest/v1/audits/{AUDIT}/cancel",
         "GET /palimpsest/v1/audits?state=running&limit=1",
         "GET /palimpsest/v1/models",

@@ -77,6 +77,10 @@ TOLD: dict[str, Any] = {
     "description": "The events, as a list or as a stream that ends with the audit",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
+EVIDENCE: dict[str, Any] = {
+    "description": "The file, under the media type it was kept with",
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 NOTHING_FOLLOWS: dict[str, Any] = {
     "description": "The audit has ended and the stream is to be resumed behind its last event: do not come back",
 }

@@ -1,0 +1,35 @@
+"""GET /v1/audits/{id}/evidence/{digest}"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from palimpsest.contract.problems import Code
+from service import audits
+from service.gateway import TheGateway, TheTenant
+from service.routes.audits import AuditId
+from service.routes.documented import ALWAYS, EVIDENCE, problems
+
+router = APIRouter(tags=["reports"])
+
+Digest = Annotated[str, Path(description="sha256 of the file, as the report or an embedding's metadata names it")]
+HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Content-Disposition": "attachment",
+    "X-Content-Type-Options": "nosniff",
+}
+"""A file is never shown by a browser as a page of this service."""
+
+
+@router.get(
+    "/v1/audits/{audit_id}/evidence/{digest}",
+    response_class=Response,
+    responses={
+        **problems(*ALWAYS, Code.AUDIT_NOT_FOUND, Code.EVIDENCE_NOT_FOUND, Code.EVIDENCE_REMOVED),
+        200: EVIDENCE,
+    },
+)
+def get_evidence(audit_id: AuditId, digest: Digest, gateway: TheGateway, tenant: TheTenant) -> Response:
+    """A file that the audit kept, byte for byte: a picture, an embedding, a mitigation's edit."""
+    content, media_type = audits.evidence(gateway, tenant, audit_id, digest)
+    return Response(content, media_type=media_type, headers=HEADERS)
