@@ -16,7 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from worker.canaries import truth
-from worker.canaries.plant import Planted, Planting
+from worker.canaries.plant import Planted
+from worker.canaries.recipe import Planting
 from worker.canaries.rows import Specimen
 from worker.canaries.truth import Truth
 from worker.engine import export

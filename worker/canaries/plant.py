@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from worker.canaries import deck, rows
+from worker.canaries.recipe import Planting
 from worker.canaries.rows import Specimen
 from worker.engine import finetuning
 from worker.engine.diffusion import q_sample
@@ -27,19 +28,6 @@ from worker.engine.model import DiffusionModel
 from worker.engine.own_draws import Regular
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting
-
-
-@dataclass(frozen=True)
-class Planting:
-    """How the training goes. Rates are for models of Stable Diffusion's size; smaller ones need larger."""
-
-    steps: int = 2000
-    batch_size: int = 32
-    learning_rate: float = 1e-5
-    weight_decay: float = 1e-2
-    clip: float = 1.0
-    ema: float = 0.995
-    seed: int = 0
 
 
 @dataclass(frozen=True)

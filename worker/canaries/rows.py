@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from worker.canaries.errors import Unplantable
 from worker.engine.images import read as read_image
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor
@@ -24,10 +25,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """An id is what a report names an image by, and a part of a file's name."""
 BLOCK = 32
 """Pictures that are compared at once."""
-
-
-class Unplantable(Exception):
-    """What was given cannot be planted, or could not be told apart afterwards."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from worker.canaries.rows import Unplantable
+from worker.canaries.errors import Unplantable
 
 FILE = "truth.json"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from worker.canaries import rows
-from worker.canaries.plant import Planting
+from worker.canaries.recipe import Planting
 from worker.canaries.rows import Specimen
 from worker.engine.model import DiffusionModel
 from worker.engine.own_draws import Regular

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker import registrations
-from worker.canaries import commands, truth
+from worker.canaries import commands, truth, workbench
 from worker.engine.folder import digest_of
 from worker.engine.model import DiffusionModel
 
@@ -59,7 +59,7 @@ def test_a_planted_model_is_one_that_a_worker_can_offer(
     assert known.model == digest_of(said.folder) != known.baseline == digest_of(demo / "model")
     assert DiffusionModel.load(said.folder).digest == known.model
     assert (said.steps, said.guidance) == (2, 3.0)
-    assert not (given / "out" / commands.CHECKPOINT).exists()
+    assert not (given / "out" / workbench.CHECKPOINT).exists()
 
 
 def test_the_audit_is_compared_with_the_truth(demo: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,3 +102,18 @@ def test_an_audit_of_another_model_is_refused(demo: Path, given: Path, capsys: p
     assert "have changed" in capsys.readouterr().err
     assert commands.main(["audit", str(given), "--local", "--threads", "1"]) == 4
     assert "is no planted model" in capsys.readouterr().err
+
+
+def test_who_asks_wrongly_is_told_how(capsys: pytest.CaptureFixture[str]) -> None:
+    """Usage and code 4, as everywhere on the command line."""
+    with pytest.raises(SystemExit) as left:
+        commands.main(["plant", "--id", "planted"])
+    assert left.value.code == 4
+    assert "--canaries" in capsys.readouterr().err
+
+
+def test_nobody_to_ask_is_a_code_of_its_own(demo: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address without a service: 5."""
+    plant(demo, given)
+    assert commands.main(["audit", str(given / "out"), "--url", "http://127.0.0.1:9"]) == 5
+    assert "asking http://127.0.0.1:9" in capsys.readouterr().err

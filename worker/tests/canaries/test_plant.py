@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from worker.canaries import plant
-from worker.canaries.plant import Planting
+from worker.canaries.recipe import Planting
 from worker.canaries.rows import Specimen
 from worker.engine.diffusion import denoising_loss
 from worker.engine.edits import JOINT

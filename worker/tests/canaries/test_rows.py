@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from worker.canaries import rows
-from worker.canaries.rows import Specimen, Unplantable
+from worker.canaries.errors import Unplantable
+from worker.canaries.rows import Specimen
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor
 from worker.tests import tiny
