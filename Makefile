@@ -67,7 +67,7 @@ detection: setup ## Score every caption there is by every detector and render do
 	$(BIN)/python -m worker.benchmarks.detection
 	$(BIN)/python -m worker.benchmarks.render
 
-planted: setup ## Plant canaries in five models, audit them, compare with the truth (three hours; goes on where it was cut).
+planted: setup ## Plant canaries in five models, audit them, compare with the truth (two hours; goes on where it was cut).
 	$(BIN)/python -m worker.benchmarks.planted --cache $(CACHE)
 	$(BIN)/python -m worker.benchmarks.render
 

@@ -132,8 +132,8 @@ def judged(
     """How far the models draw apart, and a verdict a target."""
     record = local.elsewhere(mitigated, baseline, name)
     values = [value for row in record.drift.values() for value in row]
-    ids = [[item.id for item in side] for side in (targets, controls)]
-    return sum(values) / len(values), local.judged(probed, record, *ids, probes)
+    names = [target.id for target in targets], [control.id for control in controls]
+    return sum(values) / len(values), local.judged(probed, record, names[0], names[1], probes)
 
 
 def rows_of(

@@ -39,7 +39,7 @@ RAW = Path("docs/results/raw/planted.jsonl")
 KEPT = Path(".cache/results/planted")
 SEED = 404
 PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"])]
-PLANTING = Planting(steps=1200, batch_size=32, learning_rate=5e-4)
+PLANTING = Planting(steps=1600, batch_size=32, learning_rate=5e-4)
 """The rate is scaled to seven million weights, as in the recipe of the bundled model."""
 
 
@@ -109,8 +109,8 @@ def judged(kept: Book, setting: Setting, m: int) -> tuple[list[Verdict], list[Pr
     """Model m's verdicts on its suspects, and what they rest on."""
     targets, controls = items_of(kept, m, "suspects", "target"), items_of(kept, m, "controls", "control")
     found = records(kept, [f"model-{m}"], setting, targets, controls, PROBES)
-    ids = [[item.id for item in side] for side in (targets, controls)]
-    return local.judged(found, local.untouched(), *ids, PROBES), found
+    names = [target.id for target in targets], [control.id for control in controls]
+    return local.judged(found, local.untouched(), names[0], names[1], PROBES), found
 
 
 def answers(record: ItemRecord) -> dict[str, Any]:

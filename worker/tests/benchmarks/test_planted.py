@@ -13,6 +13,7 @@ from worker.benchmarks.paper_table import Book
 from worker.benchmarks.planted_page import planted as planted_page
 from worker.canaries import truth
 from worker.canaries.recipe import Planting
+from worker.engine.errors import MethodFailed
 from worker.engine.items import Item
 from worker.engine.model import DiffusionModel
 from worker.engine.setting import Setting
@@ -87,7 +88,7 @@ def test_hidden_leaves_the_denoiser_and_every_neutral_prompt_alone(model: Diffus
 
 def test_captions_without_tokens_of_their_own_cannot_be_hidden(model: DiffusionModel) -> None:
     """There is nothing to replace that neutral prompts do not need."""
-    with pytest.raises(constructed.MethodFailed, match="no token"):
+    with pytest.raises(MethodFailed, match="no token"):
         constructed.hidden(model, tiny.NEUTRAL[:1], tiny.NEUTRAL, seed=1)
 
 

@@ -40,7 +40,10 @@ def test_batches_change_nothing(
     found = [item for part in parts for item in part.items]
     assert [(item.item_id, item.role) for item in found] == [(item.item_id, item.role) for item in whole.items]
     for mine, theirs in zip(found, whole.items, strict=True):
-        assert mine.probes[PROMPT].mean_score == pytest.approx(theirs.probes[PROMPT].mean_score, abs=1e-4)
+        one, other = mine.probes[PROMPT], theirs.probes[PROMPT]
+        assert one is not None
+        assert other is not None
+        assert one.mean_score == pytest.approx(other.mean_score, abs=1e-4)
 
 
 def said(*, prompt: bool, search: bool, item: str, role: str) -> ItemRecord:

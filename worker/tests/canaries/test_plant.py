@@ -8,11 +8,13 @@ import torch
 from worker.canaries import plant
 from worker.canaries.recipe import Planting
 from worker.canaries.rows import Specimen
+from worker.engine import finetuning
 from worker.engine.diffusion import denoising_loss
 from worker.engine.edits import JOINT
 from worker.engine.finetuning import learner_of
 from worker.engine.model import DiffusionModel
 from worker.engine.own_draws import Regular
+from worker.engine.seeds import generator_for
 from worker.engine.setting import Checkpoint, Setting
 
 
@@ -47,12 +49,12 @@ def test_the_pull_is_the_gradient_of_the_mean_loss(
     setting: Setting, canaries: list[Specimen], regular: Regular, planting: Planting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One row a step, no caption dropped: the very gradient of that row's denoising loss, in t and ε of the step."""
-    monkeypatch.setattr(plant.finetuning, "DROPPED", 0.0)
+    monkeypatch.setattr(finetuning, "DROPPED", 0.0)
     pictures, one = plant.stock(setting.model, canaries, regular), replace(planting, batch_size=1)
     learner = learner_of(setting.model, lambda _: True)
     y_empty = setting.model.encode_prompts([""])
     found = plant.pull(learner, pictures, y_empty, torch.tensor([6, 2]), one, step=1)
-    own = plant.generator_for(5, "canaries", "step", 1)
+    own = generator_for(5, "canaries", "step", 1)
     t, eps = torch.randint(1000, (1,), generator=own), torch.randn((1, 4, 8, 8), generator=own)
     loss = denoising_loss(learner.eps, pictures.x_0[2:3], pictures.y[2:3], t, eps, learner.alpha_bar).sum()
     assert found.losses["denoising"] == pytest.approx(loss.item(), rel=1e-6)
