@@ -88,19 +88,3 @@ def audited(setting: Setting, targets: list[Item], controls: list[Item], probes:
     """The setting's model as it is."""
     probed = list(measured(setting, targets, controls, probes))
     return judged(probed, untouched(), [t.id for t in targets], [c.id for c in controls], probes)
-
-
-def audited_beside(
-    setting: Setting,
-    baseline: DiffusionModel,
-    targets: list[Item],
-    controls: list[Item],
-    probes: list[Params],
-    *,
-    before: list[ProbeRecord],
-    name: str,
-) -> list[Verdict]:
-    """The setting's model beside the one it came from, of which ``before`` holds what every probe showed."""
-    probed = [*before, *measured(setting, targets, controls, probes, name)]
-    mitigated = elsewhere(setting, baseline, name)
-    return judged(probed, mitigated, [t.id for t in targets], [c.id for c in controls], probes)

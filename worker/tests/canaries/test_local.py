@@ -81,12 +81,8 @@ def test_a_model_mitigated_elsewhere_is_judged_beside_its_baseline() -> None:
     assert [v.verdict for v in verdicts] == ["concealed", "not_recovered", "not_memorized"]
 
 
-def test_the_distance_to_the_baseline_is_measured(setting: Setting, targets: list[Item], controls: list[Item]) -> None:
-    """A model beside itself: no drift, and the verdicts of a model that remembers nothing."""
-    probes: list[Params] = [PROBES[0], PROBES[1].model_copy(update={"steps": 1})]
-    before = list(local.measured(setting, targets, controls, probes))
-    drift = local.elsewhere(setting, setting.model, "same").drift
-    assert list(drift) == [JOINT]
-    assert all(abs(value) < 1e-4 for value in drift[JOINT])
-    found = local.audited_beside(setting, setting.model, targets, controls, probes, before=before, name="same")
-    assert {v.verdict for v in found} == {"not_memorized"}
+def test_the_distance_to_the_baseline_is_measured(setting: Setting) -> None:
+    """A model beside itself: no drift, on every neutral prompt of the effort."""
+    record = local.elsewhere(setting, setting.model, "same")
+    assert (record.mitigation, record.scope, record.what) == ("same", "joint", "external")
+    assert record.drift[JOINT] == pytest.approx([0.0] * 4, abs=1e-4)
