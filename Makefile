@@ -7,7 +7,7 @@ PYTHON ?= python3
 CACHE ?= .cache/demo
 RUN ?= .cache/demo/run
 
-.PHONY: help setup audit test check api-test up demo-model demo-figures paper-table locality detection faults scaling load bench
+.PHONY: help setup audit test check api-test up demo-model demo-figures paper-table detection planted constructed locality faults scaling load bench
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -65,6 +65,14 @@ paper-table: setup ## Every mitigation on the bundled model, hidden or removed (
 
 detection: setup ## Score every caption there is by every detector and render docs/results/detection.md.
 	$(BIN)/python -m worker.benchmarks.detection
+	$(BIN)/python -m worker.benchmarks.render
+
+planted: setup ## Plant canaries in five models, audit them, compare with the truth (two hours; goes on where it was cut).
+	$(BIN)/python -m worker.benchmarks.planted --cache $(CACHE)
+	$(BIN)/python -m worker.benchmarks.render
+
+constructed: setup ## Hidden and gone by construction (after make planted another hour and a half; goes on where it was cut).
+	$(BIN)/python -m worker.benchmarks.constructed --cache $(CACHE)
 	$(BIN)/python -m worker.benchmarks.render
 
 locality: setup ## Where the bundled model keeps its memories: numbers and three figures (about half an hour).

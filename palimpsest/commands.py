@@ -16,6 +16,7 @@ from palimpsest.contract.status import AuditStatus, State
 from palimpsest.errors import TimedOut, Unreachable
 from palimpsest.exchange import parsed_report
 from palimpsest.exits import FAILED, Commands, note
+from palimpsest.handing_on import handed_on
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
 
@@ -172,6 +173,16 @@ def methods(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
     """List the methods an audit can use."""
     with service(url, api_key) as client:
         console().print(table.methods(client.methods()))
+
+
+@app.command(
+    "canaries",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def canaries(context: typer.Context) -> None:
+    """Plant images in a model, audit the auditor with it (needs the worker; canaries --help)."""
+    raise typer.Exit(handed_on(context.args))
 
 
 def service(url: str, api_key: str | None) -> AuditClient:

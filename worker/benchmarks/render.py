@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.benchmarks import detection_page, locality_page, paper_table_page
+from worker.benchmarks import constructed_page, detection_page, locality_page, paper_table_page, planted_page
 from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
 from worker.engine.rates import rate
@@ -224,6 +224,8 @@ PAGES: dict[str, Callable[[list[Row]], list[str]]] = {
     "detection": detection_page.detection,
     "locality": locality_page.locality,
     "paper-table": paper_table_page.paper_table,
+    "planted": planted_page.planted,
+    "constructed": constructed_page.constructed,
 }
 
 

@@ -19,7 +19,12 @@ from worker.engine.model import DiffusionModel
 def checkpoint(model: DiffusionModel, edit: Edit, folder: Path) -> None:
     """Write the mitigated model; ``folder`` is made, and loads as any model does."""
     with model.edited(_delta(model, edit)):
-        model.pipeline.save_pretrained(folder, safe_serialization=True)
+        whole(model, folder)
+
+
+def whole(model: DiffusionModel, folder: Path) -> None:
+    """Write the model as it is; ``folder`` is made."""
+    model.pipeline.save_pretrained(folder, safe_serialization=True)
     for config in [folder / "model_index.json", *folder.glob("*/config.json")]:
         _forget_where_it_was(config)
 
