@@ -25,8 +25,7 @@ def checkpoint(model: DiffusionModel, edit: Edit, folder: Path) -> None:
 def whole(model: DiffusionModel, folder: Path) -> None:
     """Write the model as it is; ``folder`` is made."""
     model.pipeline.save_pretrained(folder, safe_serialization=True)
-    for config in [folder / "model_index.json", *folder.glob("*/config.json")]:
-        _forget_where_it_was(config)
+    forget_where_it_was(folder)
 
 
 def delta(model: DiffusionModel, edit: Edit) -> bytes:
@@ -43,8 +42,9 @@ def _delta(model: DiffusionModel, edit: Edit) -> Edit:
     return as_delta(model.unet, edit)
 
 
-def _forget_where_it_was(config: Path) -> None:
+def forget_where_it_was(folder: Path) -> None:
     """diffusers writes the path a part was loaded from, which is nobody else's concern and differs by machine."""
-    said = json.loads(config.read_text())
-    if said.pop("_name_or_path", None) is not None:
-        config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")
+    for config in [folder / "model_index.json", *folder.glob("*/config.json")]:
+        said = json.loads(config.read_text())
+        if said.pop("_name_or_path", None) is not None:
+            config.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")

@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
 from worker.demo.recipe import glyphs
+from worker.engine.export import forget_where_it_was
 
 SETS = {
     "targets": ("target", "32 images memorized on purpose"),
@@ -73,6 +74,7 @@ def write_model(pipeline_folder: Path, vae_folder: Path, out: Path) -> None:
     pipeline.to(dtype=torch.float16)
     pipeline.text_encoder.to(torch.float32)
     pipeline.save_pretrained(out)
+    forget_where_it_was(out)
     model = json.loads(pipeline.tokenizer.backend_tokenizer.to_str())["model"]
     (out / "tokenizer" / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]

@@ -177,7 +177,10 @@ def train(cache: Path, vae_folder: Path, out: Path, *, cycle: Cycle, begin: Path
     torch.manual_seed(cycle.seed)
     vae = AutoencoderKL.from_pretrained(vae_folder).eval()
     listed, _ = glyphs.load(cache)
-    tokenizer = captions.learn([g.caption for g in listed if g.role in TRAINED])
+    if begin is None:
+        tokenizer = captions.learn([g.caption for g in listed if g.role in TRAINED])
+    else:
+        tokenizer = CLIPTokenizer.from_pretrained(begin, subfolder="tokenizer")
     bank = Bank(cache, vae, tokenizer, generator)
     print("bank ready", bank.ordinary_latents.shape, float(bank.ordinary_latents.float().std()), flush=True)
     model = build(tokenizer) if begin is None else load(begin)
