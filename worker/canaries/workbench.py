@@ -26,6 +26,8 @@ from worker.settings import WorkerSettings
 EVERY_THIRD = 3
 """Of the images that are never planted so many make one control; the others are judged as targets are."""
 CHECKPOINT = "training.safetensors"
+KEPT_EVERY = 100
+"""Steps."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def parted(canaries: list[Specimen], unplanted: list[Specimen]) -> dict[str, lis
 
 
 def checkpoint(out: Path, steps: int) -> Checkpoint:
-    """Kept in the folder that is being made, every hundred steps."""
+    """Kept in the folder that is being made; that of another training there is left alone, and then replaced."""
     path, began = out / CHECKPOINT, time.monotonic()
 
     def save(content: bytes) -> None:
@@ -88,7 +90,7 @@ def checkpoint(out: Path, steps: int) -> Checkpoint:
     return Checkpoint(
         load=lambda: path.read_bytes() if path.exists() else None,
         save=save,
-        due=lambda step: step % 100 == 0,
+        due=lambda step: step % KEPT_EVERY == 0,
         on_step=on_step,
     )
 
