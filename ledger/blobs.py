@@ -32,6 +32,9 @@ class Blobs(Protocol):
     def read(self, path: str) -> bytes:
         """Raises FileNotFoundError."""
 
+    def blocks(self, path: str, size: int) -> Iterator[bytes]:
+        """The same, so many bytes at a time. Raises FileNotFoundError before the first."""
+
     def remove(self, path: str) -> None:
         """Removing what is not there is no error."""
 
@@ -62,6 +65,11 @@ class _Place:
         with self._translated():
             content: bytes = self._files.cat_file(f"{self.root}/{path}")
         return content
+
+    def blocks(self, path: str, size: int) -> Iterator[bytes]:
+        with self._translated(), self._files.open(f"{self.root}/{path}", "rb") as file:
+            while block := file.read(size):
+                yield block
 
     def remove(self, path: str) -> None:
         with self._translated():

@@ -6,6 +6,7 @@ and mends it if it was damaged meanwhile.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from ledger.errors import EvidenceCorrupt, EvidenceMissing
 
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+BLOCK_BYTES = 2**20
+"""Of a blob that is read block by block."""
 
 PREFIXES = [f"{number:02x}" for number in range(256)]
 """The beginnings of digests by which a tenant's blobs are filed."""
@@ -56,6 +60,24 @@ class EvidenceStore:
         if hashlib.sha256(content).hexdigest() != digest:
             raise EvidenceCorrupt(f"the blob {digest} has changed")
         return content
+
+    def blocks(self, tenant: str, digest: str) -> Iterator[bytes]:
+        """The same bytes in blocks, the last of them only when all are known to be those of ``digest``.
+
+        Raises EvidenceMissing before the first, EvidenceCorrupt in place of the last.
+        """
+        seen, last = hashlib.sha256(), b""
+        try:
+            for block in self._blobs.blocks(_path(tenant, digest), BLOCK_BYTES):
+                seen.update(block)
+                if last:
+                    yield last
+                last = block
+        except FileNotFoundError:
+            raise EvidenceMissing(f"no blob {digest}") from None
+        if seen.hexdigest() != digest:
+            raise EvidenceCorrupt(f"the blob {digest} has changed")
+        yield last
 
     def remove(self, tenant: str, digest: str) -> None:
         """Remove a blob; removing what is not there is no error."""

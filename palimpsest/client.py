@@ -114,6 +114,10 @@ class AuditClient:
         """A file that an audit kept, by its sha256: a picture, an embedding, a mitigation's edit."""
         return self._talk(exchange.evidence(audit_id, digest))
 
+    def checkpoint(self, audit_id: str, mitigation: str) -> bytes:
+        """What a joint mitigation of weights, by its id, adds to the audited model: a safetensors file, verified."""
+        return self._talk(exchange.checkpoint(audit_id, mitigation))
+
     def cancel(self, audit_id: str) -> AuditStatus:
         """Ask an audit to stop; what it has found by then becomes a partial report."""
         return self._talk(exchange.cancel(audit_id))
@@ -243,6 +247,10 @@ class AsyncAuditClient:
     async def evidence(self, audit_id: str, digest: str) -> bytes:
         """See ``AuditClient.evidence``."""
         return await self._talk(exchange.evidence(audit_id, digest))
+
+    async def checkpoint(self, audit_id: str, mitigation: str) -> bytes:
+        """See ``AuditClient.checkpoint``."""
+        return await self._talk(exchange.checkpoint(audit_id, mitigation))
 
     async def cancel(self, audit_id: str) -> AuditStatus:
         """See ``AuditClient.cancel``."""

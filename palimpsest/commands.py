@@ -26,6 +26,8 @@ PIPE_WIDTH = 120  # where there is no terminal to ask
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
 app.add_typer(audit, name="audit")
+mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
+app.add_typer(mitigations, name="mitigations")
 
 
 def version_asked(*, asked: bool) -> None:
@@ -159,6 +161,26 @@ def replay(
         (output / name).write_bytes(content)
     note(fetched.sentence)
     typer.echo(fetched.command(output))
+
+
+@mitigations.command("export")
+def export(
+    audit_id: AuditId,
+    mitigation: Annotated[str, typer.Argument(metavar="MITIGATION", help="Its id in the audit's request.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="By default MITIGATION.safetensors.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """Write what a joint mitigation adds to the weights of the audited model."""
+    place = output or Path(f"{Path(mitigation).name}.safetensors")
+    if not place.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{place.parent} is no folder", param_hint="--output")
+    with service(url, api_key) as client:
+        place.write_bytes(client.checkpoint(audit_id, mitigation))
+    note(f"checkpoint written to {place}; whole model: python -m worker.export --delta {place} --model … --output …")
 
 
 @app.command("models")

@@ -4,6 +4,7 @@ A *talk* is a generator. It yields a ``Call`` and is sent an ``Answer`` or ``Una
 sent nothing; it returns its result. Both clients hold the same talks, one blocking, one awaiting.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Generator, Mapping
@@ -175,6 +176,15 @@ def report(audit_id: str) -> Talk[bytes]:
 def evidence(audit_id: str, digest: str) -> Talk[bytes]:
     """A file that an audit kept."""
     answer = yield from ask(Call("GET", f"{address(audit_id)}/evidence/{quote(digest, safe='')}"))
+    return answer.content
+
+
+def checkpoint(audit_id: str, mitigation: str) -> Talk[bytes]:
+    """What a joint mitigation adds to the weights, as a safetensors file; raises NotUnderstood for a damaged one."""
+    path = f"{address(audit_id)}/mitigations/{quote(mitigation, safe='')}/checkpoint"
+    answer = yield from ask(Call("GET", path))
+    if answer.headers.get("etag") != f'"{hashlib.sha256(answer.content).hexdigest()}"':
+        raise NotUnderstood("the checkpoint has not arrived as it was kept: its sha256 is not that of its ETag")
     return answer.content
 
 

@@ -20,18 +20,17 @@ from palimpsest.contract.report import StageCost
 from palimpsest.contract.request import AuditRequest
 from worker.engine import audit, images, report
 from worker.engine.catalogue import loads
-from worker.engine.conditioning import Conditioning
 from worker.engine.errors import MethodFailed, SetChanged
 from worker.engine.items import Item
 from worker.engine.records import MitigationRecord, ProbeRecord
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.lease import Lease
 from worker.plan import ItemSpec, Plan, draft, expected_rows, keeper, limitations, origin
+from worker.shelf import Shelf
 from worker.training import Training
 from worker.workshop import Workshop, environment
 
 NOTHING = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0)
-KINDS = {"image/png": "image", "application/vnd.safetensors": "embedding"}
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,6 @@ class Outcome:
     kept: list[Kept] = field(default_factory=list)
     planned: list[StagePlan] | None = None
     conclusion: Conclusion | None = None
-
-
-class Shelf:
-    """Where a unit puts its evidence: written at once, named in the ledger when the unit finishes."""
-
-    def __init__(self, workshop: Workshop, tenant: str) -> None:
-        self._store, self._tenant = workshop.evidence, tenant
-        self.kept: list[Kept] = []
-
-    def keep(self, name: str, content: bytes, media_type: str, kind: str = "") -> str:
-        """The digest under which the bytes are now kept."""
-        kept = self._store.put(self._tenant, content, name=name, kind=kind or KINDS[media_type], media_type=media_type)
-        self.kept.append(kept)
-        return kept.digest
 
 
 @dataclass(frozen=True)
@@ -144,7 +129,7 @@ def _measure(job: Job, mitigation: str | None) -> Outcome:
     edit = None if made is None else loads(job.workshop.evidence.get(job.ticket.tenant, made))
     setting = job.setting(plan, elsewhere=mitigation is not None and made is None)
     batch = plan.batches[job.ticket.payload["batch"]]
-    shelf = Shelf(job.workshop, job.ticket.tenant)
+    shelf = Shelf(job.workshop.evidence, job.ticket.tenant)
     job.lease.expected = expected_rows(setting, batch, job.request.probes)
     record = audit.measure(
         setting,
@@ -184,11 +169,8 @@ def mitigate(job: Job) -> Outcome:
     mitigated, record = audit.mitigate(setting, targets, params)
     if mitigated.edit is None:
         raise MethodFailed(f"the mitigation {params.name} switches nothing off")
-    shelf = Shelf(job.workshop, job.ticket.tenant)
-    name, media_type = "edit.safetensors", "application/vnd.safetensors"
-    if isinstance(mitigated.edit, Conditioning):
-        name, media_type = "conditioning.json", "application/json"
-    digest = shelf.keep(name, mitigated.edit.dumps(), media_type, "artifact")
+    shelf = Shelf(job.workshop.evidence, job.ticket.tenant)
+    digest = shelf.keep_edit(setting.model, mitigated.edit)
     return Outcome(result={"record": record.model_dump(mode="json"), "edit": digest}, kept=shelf.kept)
 
 
@@ -203,7 +185,7 @@ def _compare(job: Job, plan: Plan, params: ExternalParams) -> Outcome:
 def conclude(job: Job) -> Outcome:
     """Verdicts, rates and the report, rendered once."""
     answered = report.conclude(_findings(job))
-    shelf = Shelf(job.workshop, job.ticket.tenant)
+    shelf = Shelf(job.workshop.evidence, job.ticket.tenant)
     content = report.canonical(answered.model_dump(mode="json"))
     digest = shelf.keep("report.json", content, "application/json", "report")
     conclusion = Conclusion(answered.summary.outcome, answered.result_digest, digest)

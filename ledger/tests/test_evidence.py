@@ -14,7 +14,7 @@ import pytest
 
 from ledger.blobs import blobs_at
 from ledger.errors import EvidenceCorrupt, EvidenceMissing
-from ledger.evidence import EvidenceStore, Kept
+from ledger.evidence import BLOCK_BYTES, EvidenceStore, Kept
 from ledger.tests.servers import ObjectStore, free_port
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2: SHA-256 of "abc"
@@ -80,6 +80,27 @@ def test_putting_twice_is_putting_once(store: EvidenceStore) -> None:
     """Equal bytes are one file."""
     assert put(store, b"abc") == put(store, b"abc")
     assert kept(store) == [("local", ABC)]
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(BLOCK_BYTES), bytes(2 * BLOCK_BYTES + 1)])
+def test_a_blob_is_read_block_by_block(store: EvidenceStore, content: bytes) -> None:
+    """None is larger than a block, and together they are the blob."""
+    blocks = list(store.blocks("local", put(store, content).digest))
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks)) <= BLOCK_BYTES
+
+
+def test_a_damaged_blob_breaks_off_before_its_last_block(folder: EvidenceStore) -> None:
+    """Of three blocks two come; one that is not there, or another tenant's, ends before the first."""
+    digest = put(folder, bytes(3 * BLOCK_BYTES)).digest
+    (folder.root / "local" / digest[:2] / digest).write_bytes(bytes(3 * BLOCK_BYTES - 1) + b"?")
+    blocks = folder.blocks("local", digest)
+    assert [len(next(blocks)), len(next(blocks))] == [BLOCK_BYTES, BLOCK_BYTES]
+    with pytest.raises(EvidenceCorrupt):
+        next(blocks)
+    for tenant, missing in (("local", ABC), ("other", digest)):
+        with pytest.raises(EvidenceMissing):
+            next(folder.blocks(tenant, missing))
 
 
 def test_a_removed_blob_is_missing_and_can_be_put_again(store: EvidenceStore) -> None:

@@ -3,7 +3,8 @@
 A parameter set is part of a request, is echoed in the report, and is the only place a method's knobs live.
 """
 
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -528,6 +529,15 @@ MITIGATIONS: dict[str, type[Params]] = {
     "token_noise": TokenNoiseParams,
     "attention_rescaling": AttentionRescalingParams,
 }
+OF_WEIGHTS = frozenset({"nemo", "wanda", "adversarial_finetuning", "esd", "concept_ablation", "siss"})
+"""Mitigations that change weights; the others stand in front of the model or change nothing."""
+
+
+def is_exportable(params: Mapping[str, Any]) -> bool:
+    """Whether a mitigation, as a request has it, makes one model with other weights, which can be taken away."""
+    return params["kind"] in OF_WEIGHTS and params.get("scope", "joint") == "joint"
+
+
 PROBES: dict[str, type[Params]] = {
     "prompt": PromptParams,
     "adversarial_embedding": AdversarialEmbeddingParams,

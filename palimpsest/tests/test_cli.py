@@ -1,5 +1,6 @@
 """The command line against a service of a few lines, over real HTTP."""
 
+import hashlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from palimpsest.tests.gateway import Gateway, Said, saying
 
 SUBMIT, STATUS = "POST /v1/audits", f"GET /v1/audits/{AUDIT}"
 REPORT, CANCEL = f"GET /v1/audits/{AUDIT}/report", f"POST /v1/audits/{AUDIT}/cancel"
+CHECKPOINT = f"GET /v1/audits/{AUDIT}/mitigations/nemo.v2/checkpoint"
 REQUEST = a_request().model_dump_json(exclude_none=True)
 DOCUMENT = a_report().model_dump_json().replace("{", '{"tomorrow":1,', 1).encode()
 
@@ -212,6 +214,26 @@ def test_list_pages_and_selects(gateway: Gateway) -> None:
     assert AUDIT in result.stdout
     assert "--cursor abc" in result.stderr
     assert invoke(gateway, "audit", "list", "--limit", "5", "--state", "running").exit_code == 0
+
+
+def test_export_writes_the_checkpoint(gateway: Gateway, tmp_path: Path) -> None:
+    """Byte for byte, to the file that is named or to one named after the mitigation, and tells how to go on."""
+    gateway.will_say(CHECKPOINT, Said(200, b"delta", {"etag": f'"{hashlib.sha256(b"delta").hexdigest()}"'}))
+    for arguments, name in (([], "nemo.v2.safetensors"), (["--output", "mine"], "mine")):
+        result = invoke(gateway, "mitigations", "export", AUDIT, "nemo.v2", *arguments)
+        assert result.exit_code == 0
+        assert (tmp_path / name).read_bytes() == b"delta"
+        assert f"checkpoint written to {name}" in result.stderr
+
+
+def test_a_checkpoint_that_is_refused_or_damaged_is_not_written(gateway: Gateway, tmp_path: Path) -> None:
+    """A refusal leaves with 4, bytes that are not those of their tag with 2, a folder that is not there with 4."""
+    refused = saying(a_problem(409, Code.MITIGATION_NOT_EXPORTABLE), 409)
+    for said, code in ((refused, 4), (Said(200, b"delta", {"etag": '"another"'}), 2)):
+        gateway.will_say(CHECKPOINT, said)
+        assert invoke(gateway, "mitigations", "export", AUDIT, "nemo.v2").exit_code == code
+    assert invoke(gateway, "mitigations", "export", AUDIT, "nemo.v2", "-o", "nowhere/mine").exit_code == 4
+    assert list(tmp_path.glob("*")) == []
 
 
 def test_models_and_methods(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 """Both clients against a transport that answers from a list."""
 
 import asyncio
+import hashlib
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from palimpsest.client import AsyncAuditClient, AuditClient
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.status import AuditEvent, AuditList, AuditStatus
-from palimpsest.errors import PalimpsestError, ProblemError, Unreachable
+from palimpsest.errors import NotUnderstood, PalimpsestError, ProblemError, Unreachable
 from palimpsest.exchange import BRIEFLY
 from palimpsest.tests.example import AUDIT, a_problem, a_report, a_request, a_status
 
@@ -96,6 +97,19 @@ def test_submitting(client: Any) -> None:
     assert sent.headers["idempotency-key"] == "k" * 16
     assert sent.headers["authorization"] == "Bearer secret"
     assert a_request().model_validate_json(sent.content) == a_request()
+
+
+def test_a_checkpoint_is_taken_as_it_was_kept(client: Any) -> None:
+    """Odd characters of an id are quoted; bytes that are not those of their tag are no checkpoint."""
+    tag = f'"{hashlib.sha256(b"delta").hexdigest()}"'
+    wire = Wire(httpx.Response(200, headers={"etag": tag}, content=b"delta"))
+    assert client(wire, lambda c: c.checkpoint(AUDIT, "a/b")) == b"delta"
+    [sent] = wire.requests
+    assert str(sent.url) == f"{ROOT}/v1/audits/{AUDIT}/mitigations/a%2Fb/checkpoint"
+    for headers in ({"etag": tag}, {}):
+        damaged = Wire(httpx.Response(200, headers=headers, content=b"delt!"))
+        with pytest.raises(NotUnderstood, match="sha256"):
+            client(damaged, lambda c: c.checkpoint(AUDIT, "a"))
 
 
 def test_a_lost_connection_is_tried_again(client: Any) -> None:

@@ -85,6 +85,13 @@ NOTHING_FOLLOWS: dict[str, Any] = {
     "description": "The audit has ended and the stream is to be resumed behind its last event: do not come back",
 }
 
+TAKEN_AWAY: dict[str, Any] = {
+    "description": "What is added to the weights of the audited model, by the denoiser's parameter names, in float32",
+    "headers": {"ETag": _header("the sha256 of the file, in double quotes")},
+    "content": {"application/vnd.safetensors": {"schema": {"type": "string", "format": "binary"}}},
+}
+UNCHANGED: dict[str, Any] = {"description": "The file is that of the ETag in If-None-Match"}
+
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from worker.engine import edits
+from worker.engine import edits, export
 from worker.engine.conditioning import OPENING, Conditioning, Values
 from worker.engine.detectors import attention_entropy, bright_ending, magnitude, sharpness
 from worker.engine.locality import analysis as locality
@@ -61,7 +61,9 @@ DETECTORS: dict[str, Callable[..., Any]] = {
 
 
 def loads(content: bytes) -> edits.Edit | Conditioning:
-    """The edit or the conditioning that ``dumps`` wrote."""
+    """The edit or the conditioning that ``dumps`` wrote, or the edit of an exported delta."""
+    if export.is_delta(content):
+        return export.read(content)[0]
     if not content.startswith(OPENING):
         return edits.loads(content)
     said = json.loads(content)

@@ -9,11 +9,15 @@ Masks are written as the delta that takes their weights to 0. Only a joint edit 
 import json
 from pathlib import Path
 
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
-from worker.engine.edits import JOINT, Edit, as_delta
+from worker.engine.edits import JOINT, Edit, as_delta, said_in
 from worker.engine.errors import MethodFailed
 from worker.engine.model import DiffusionModel
+
+SAID = "palimpsest"
+"""Where a delta says what it is, in its metadata."""
 
 
 def checkpoint(model: DiffusionModel, edit: Edit, folder: Path) -> None:
@@ -33,7 +37,27 @@ def delta(model: DiffusionModel, edit: Edit) -> bytes:
     said = {"what": "delta", "of": "unet", "apply": "W + delta in float32", "baseline": model.digest}
     tensors = {name: D.contiguous() for name, D in _delta(model, edit).groups[JOINT].items()}
     # Under one key, for safetensors writes several in an order of its own each time.
-    return save(tensors, metadata={"palimpsest": json.dumps(said, sort_keys=True)})
+    return save(tensors, metadata={SAID: json.dumps(said, sort_keys=True)})
+
+
+def is_delta(content: bytes) -> bool:
+    """Whether ``delta`` wrote these bytes."""
+    try:
+        return bool(said_in(content, SAID))
+    except (KeyError, ValueError):
+        return False
+
+
+def read(content: bytes) -> tuple[Edit, str]:
+    """The edit that a delta is, and the digest of the model it belongs to. Raises MethodFailed for any other file."""
+    if not is_delta(content):
+        raise MethodFailed("this is not a delta that was exported")
+    try:
+        delta = dict(sorted(load(content).items()))
+    except SafetensorError as error:
+        raise MethodFailed("the delta is cut short or damaged") from error
+    said = said_in(content, SAID)
+    return Edit(said["what"], {JOINT: delta}, sum(D.numel() for D in delta.values())), said["baseline"]
 
 
 def _delta(model: DiffusionModel, edit: Edit) -> Edit:

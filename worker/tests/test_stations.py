@@ -118,7 +118,7 @@ def test_controls_have_the_targets_budget(done: Done) -> None:
 
 
 def test_all_evidence_named_in_the_report_is_kept(done: Done) -> None:
-    """Pictures, embeddings, artifacts and the report itself, each readable under its digest."""
+    """Pictures, embeddings, three edits, a delta of the joint one and the report, each readable under its digest."""
     with done.shop.workshop.ledger.reading() as connection:
         kept = audits.evidence_of(connection, TENANT, done.audit_id)
     digests = {digest for _, digest, _ in kept}
@@ -127,7 +127,7 @@ def test_all_evidence_named_in_the_report_is_kept(done: Done) -> None:
     for digest in digests:
         assert done.shop.workshop.evidence.get(TENANT, digest)
     assert {kind for kind, _, _ in kept} == {"image", "embedding", "artifact", "report"}
-    assert sum(kind == "artifact" for kind, _, _ in kept) == 3
+    assert sum(kind == "artifact" for kind, _, _ in kept) == 4
 
 
 def test_an_artifact_is_the_mitigations_edit(done: Done) -> None:

@@ -53,6 +53,13 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+def test_the_contract_knows_which_mitigations_change_weights() -> None:
+    """Of a joint one of these a gateway gives out a checkpoint: all but those at the input and those of nothing."""
+    others = {*catalogue.CONDITIONINGS, "none", "external"}
+    assert set(methods.MITIGATIONS) - methods.OF_WEIGHTS == others
+    assert set(catalogue.MITIGATIONS) >= methods.OF_WEIGHTS
+
+
 def small(kind: str, table: dict[str, type[methods.Params]]) -> methods.Params:
     """The method at little cost."""
     return table[kind](**SMALL.get(kind, {}))

@@ -10,8 +10,8 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from palimpsest.contract.methods import SissParams, WandaParams
-from worker.engine import audit, export
-from worker.engine.edits import Edit
+from worker.engine import audit, catalogue, export
+from worker.engine.edits import JOINT, Edit, as_delta
 from worker.engine.errors import MethodFailed
 from worker.engine.items import Item
 from worker.engine.mitigations import siss, wanda
@@ -120,6 +120,29 @@ def test_a_delta_can_be_added_by_anybody(setting: Setting, trained: Edit, tmp_pa
         edited = setting.model.unet.state_dict()
         assert all(torch.equal(edited[name], W) for name, W in added.items())
     assert export.delta(setting.model, trained) == content
+
+
+def test_a_delta_is_read_back(setting: Setting, trained: Edit, pruned: Edit) -> None:
+    """Trained or pruned: the very Δ, and the model's digest; the probes read the same from it."""
+    for edit in (trained, pruned):
+        content = export.delta(setting.model, edit)
+        again, baseline = export.read(content)
+        assert baseline == setting.model.digest
+        expected = as_delta(setting.model.unet, edit)
+        assert (again.what, again.size, again.joint) == ("delta", expected.size, True)
+        assert set(again.groups[JOINT]) == set(expected.groups[JOINT])
+        assert all(torch.equal(again.groups[JOINT][name], D) for name, D in expected.groups[JOINT].items())
+        read = catalogue.loads(content)
+        assert isinstance(read, Edit)
+        assert read.dumps() == again.dumps()
+
+
+def test_what_is_no_delta_is_refused(setting: Setting, trained: Edit) -> None:
+    """Nothing, a picture, another safetensors file, and a delta that is cut short."""
+    whole = export.delta(setting.model, trained)
+    for content in (b"", b"\x89PNG\r\n\x1a\n" + bytes(100), trained.dumps(), whole[:4], whole[:-4]):
+        with pytest.raises(MethodFailed, match=r"not a delta|cut short"):
+            export.read(content)
 
 
 def test_a_model_per_target_is_not_exported(setting: Setting, tmp_path: Path) -> None:

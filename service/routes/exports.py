@@ -1,0 +1,56 @@
+"""GET /v1/audits/{id}/mitigations/{mitigation_id}/checkpoint"""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Response
+from fastapi.responses import StreamingResponse
+
+from palimpsest.contract.problems import Code
+from service import exports
+from service.gateway import TheGateway, TheTenant
+from service.routes.audits import AuditId
+from service.routes.documented import ALWAYS, TAKEN_AWAY, UNCHANGED, problems
+
+router = APIRouter(tags=["reports"])
+
+MitigationId = Annotated[str, Path(description="its id in the request, or its kind where it was given none")]
+Known = Annotated[str | None, Header(alias="If-None-Match", description="an ETag")]
+
+
+@router.get(
+    "/v1/audits/{audit_id}/mitigations/{mitigation_id}/checkpoint",
+    response_class=StreamingResponse,
+    responses={
+        **problems(
+            *ALWAYS,
+            Code.AUDIT_NOT_FOUND,
+            Code.MITIGATION_NOT_FOUND,
+            Code.MITIGATION_NOT_EXPORTABLE,
+            Code.CHECKPOINT_NOT_READY,
+            Code.CHECKPOINT_REMOVED,
+        ),
+        200: TAKEN_AWAY,
+        304: UNCHANGED,
+    },
+)
+def get_checkpoint(
+    audit_id: AuditId, mitigation_id: MitigationId, gateway: TheGateway, tenant: TheTenant, known: Known = None
+) -> Response:
+    """What a joint mitigation adds to the weights of the audited model, as a safetensors file."""
+    found = exports.checkpoint(gateway, tenant, audit_id, mitigation_id, now=time.time())
+    etag = f'"{found.digest}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if is_current(known, etag):
+        return Response(status_code=304, headers=headers)
+    headers |= {
+        "Content-Length": str(found.size),
+        "Content-Disposition": f'attachment; filename="{mitigation_id}.safetensors"',
+    }
+    return StreamingResponse(exports.content(gateway, found), headers=headers, media_type=exports.MEDIA_TYPE)
+
+
+def is_current(known: str | None, etag: str) -> bool:
+    """Whether the tag, in its quotes, is among those of If-None-Match, which are compared weakly."""
+    tags = [tag.strip().removeprefix("W/") for tag in (known or "").split(",")]
+    return "*" in tags or etag in tags
