@@ -14,7 +14,7 @@ from service import images
 from service.errors import refused
 from service.offer import Offer
 
-ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer"}
+ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer", "detectors": "detector"}
 
 
 def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:

@@ -10,7 +10,7 @@ from typing import Any
 
 from palimpsest.contract.problems import Code, FieldProblem
 
-METHOD_LISTS = ("mitigations", "probes", "scorers")
+METHOD_LISTS = ("mitigations", "probes", "scorers", "detectors")
 TARGET_LISTS = ("targets", "controls")
 NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 

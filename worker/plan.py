@@ -53,6 +53,7 @@ class Plan(BaseModel):
     mitigations: list[str]
     untouched: list[str]
     cut: list[str]
+    detectors: list[str] = []
     resolved: dict[str, Any]
 
     @classmethod
@@ -89,6 +90,7 @@ def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Pla
         mitigations=[params.name for params in mitigations],
         untouched=[params.name for params in mitigations if isinstance(params, NoMitigationParams)],
         cut=[spec.id for spec in [*targets, *controls] if spec.prompt is not None and model.is_cut(spec.prompt)],
+        detectors=[params.name for params in request.detectors],
         resolved=resolve(workshop, origin(workshop, request), row.request, request, mitigations),
     )
     return plan, stages(plan, mitigations)
@@ -145,6 +147,10 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
     """The audit's graph: baselines and mitigations at once, each mitigation's probes behind it, the report last."""
     every = range(len(plan.batches))
     planned = [StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every])]
+    for name in plan.detectors:
+        planned.append(StagePlan(f"calibrate:{name}", [UnitPlan("calibrate", {"detector": name})]))
+        heard = [UnitPlan("detect", {"detector": name, "batch": b}) for b in every]
+        planned.append(StagePlan(f"detect:{name}", heard, after=[f"calibrate:{name}"]))
     for params in mitigations:
         if params.name in plan.untouched:
             continue
@@ -173,6 +179,7 @@ def resolve(
         "mitigations": [{**params.model_dump(mode="json"), "id": params.name} for params in mitigations],
         "probes": [_resolved_probe(params, effort.restarts) for params in request.probes],
         "scorers": [{**params.model_dump(mode="json"), "id": params.name} for params in request.scorers],
+        "detectors": [{**params.model_dump(mode="json"), "id": params.name} for params in request.detectors],
         "effort": {
             "name": effort.name,
             "evaluation_images": effort.images,

@@ -514,6 +514,9 @@ Mitigation = Annotated[
 Probe = Annotated[
     PromptParams | AdversarialEmbeddingParams | AdversarialTokensParams | ParaphraseParams, Field(discriminator="kind")
 ]
+Detector = Annotated[
+    MagnitudeParams | AttentionEntropyParams | BrightEndingParams | SharpnessParams, Field(discriminator="kind")
+]
 Scorer = Annotated[SscdParams, Field(discriminator="kind")]
 
 MITIGATIONS: dict[str, type[Params]] = {

@@ -13,6 +13,7 @@ from palimpsest.contract.report import (
     Before,
     ControlEvidence,
     Cost,
+    Detected,
     Drift,
     JudgeIdentity,
     MitigationSummary,
@@ -113,6 +114,20 @@ def row(mitigation: str, counts: dict[str, int], *, prompt: Rate, search: Rate) 
     )
 
 
+def heard(item_id: str, *, score: float, p_value: float, flagged: bool) -> Detected:
+    """What Wen's magnitude says of a target's caption: 199 neutral scores, the largest of 1 % is 2.5."""
+    return Detected(
+        item_id=item_id,
+        role="target",
+        detector="magnitude",
+        score=score,
+        threshold=2.5,
+        p_value=p_value,
+        flagged=flagged,
+        reason=None,
+    )
+
+
 def a_report(state: str = "succeeded") -> AuditReport:
     """What was answered."""
     asked = a_request().model_dump(mode="json", exclude_none=True)
@@ -122,7 +137,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
     }
     total = StageCost(unet_sample_forwards=3000, unet_sample_forwards_with_gradient=800, seconds=72.75)
     return AuditReport(
-        schema_version="1.1",
+        schema_version="1.2",
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,
@@ -138,6 +153,10 @@ def a_report(state: str = "succeeded") -> AuditReport:
             unmitigated("fox"),
             verdict("owl", back=True),
             verdict("fox", back=False),
+        ],
+        detections=[
+            heard("owl", score=3.5, p_value=0.005, flagged=True),
+            heard("fox", score=1.25, p_value=0.4, flagged=False),
         ],
         summary=Summary(
             outcome="finding",

@@ -6,6 +6,7 @@ KINDS = {
     "mitigation": ["none", "nemo", "wanda"],
     "probe": ["prompt", "adversarial_embedding"],
     "scorer": ["sscd"],
+    "detector": ["magnitude", "sharpness"],
 }
 
 

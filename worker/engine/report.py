@@ -6,7 +6,7 @@ Data flows one way: records → table of cells → verdicts → summary → repo
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from palimpsest.contract.report import (
@@ -15,6 +15,7 @@ from palimpsest.contract.report import (
     Before,
     ControlEvidence,
     Cost,
+    Detected,
     Drift,
     JudgeIdentity,
     MitigationSummary,
@@ -68,6 +69,7 @@ class Findings:
     seeds: dict[str, int]
     limitations: list[str]
     other_costs: dict[str, StageCost]
+    detections: list[Detected] = field(default_factory=list)
 
 
 class Cells:
@@ -136,6 +138,7 @@ def conclude(findings: Findings) -> AuditReport:
         models=findings.models,
         judges=findings.judges,
         verdicts=verdicts,
+        detections=findings.detections,
         summary=summary,
         cost=cost_of(findings),
         environment=findings.environment,

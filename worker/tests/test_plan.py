@@ -105,6 +105,22 @@ def test_the_graph_of_an_audit() -> None:
     assert [stage.name for stage in planned if any(unit.critical for unit in stage.units)] == ["report"]
 
 
+def test_a_detector_is_calibrated_before_it_hears() -> None:
+    """One unit calibrates, one a batch hears; nothing but the report waits for them."""
+    planned = stages(plan_of(2, []).model_copy(update={"detectors": ["magnitude"]}), [])
+    assert [
+        (stage.name, [(unit.kind, unit.payload) for unit in stage.units], stage.after) for stage in planned[1:]
+    ] == [
+        ("calibrate:magnitude", [("calibrate", {"detector": "magnitude"})], []),
+        (
+            "detect:magnitude",
+            [("detect", {"detector": "magnitude", "batch": b}) for b in range(2)],
+            ["calibrate:magnitude"],
+        ),
+        ("report", [("report", {})], ["baseline", "calibrate:magnitude", "detect:magnitude"]),
+    ]
+
+
 def drafted(shop: Shop, request: dict[str, Any]) -> tuple[Plan, AuditRequest]:
     """The plan of a submitted request."""
     row = shop.row(shop.submit(request))
