@@ -45,10 +45,10 @@ def detections_of(plan: Plan, results: list[UnitResult]) -> list[Detected]:
 
 
 def costs(results: list[UnitResult]) -> dict[str, StageCost]:
-    """By stage: calibrate:… and detect:…"""
+    """By stage: calibrate:…, detect:… and analyse:…"""
     found: dict[str, StageCost] = {}
     for unit in results:
-        if unit.kind in ("calibrate", "detect") and unit.result is not None:
+        if unit.kind in ("analyse", "calibrate", "detect") and unit.result is not None:
             cost = StageCost.model_validate(unit.result["cost"])
             found[unit.stage] = plus(found[unit.stage], cost) if unit.stage in found else cost
     return found

@@ -1,7 +1,7 @@
 """The stations of an audit: what each kind of unit does with the engine, and what it leaves in the ledger.
 
-plan → baseline, calibrate:… → detect:…, mitigate:… → probe:… → report. A unit's payload names its items; everything
-else is read from the request, so that a unit depends on nothing but the audit and its place in it.
+plan → baseline, calibrate:… → detect:…, mitigate:… → probe:… → analyse:… → report. A unit's payload names its items;
+everything else is read from the request, so that a unit depends on nothing but the audit and its place in it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from ledger.units import Conclusion, Ticket
 from palimpsest.contract.methods import DetectorParams, ExternalParams, Params
 from palimpsest.contract.report import StageCost
 from palimpsest.contract.request import AuditRequest
-from worker import detections
+from worker import analyses, detections
 from worker.engine import audit, images, report
 from worker.engine.catalogue import loads
 from worker.engine.errors import MethodFailed, SetChanged
@@ -200,6 +200,17 @@ def detect(job: Job) -> Outcome:
     return Outcome(result=record.model_dump(mode="json"))
 
 
+def analyse(job: Job) -> Outcome:
+    """One analysis of one mitigation's edit."""
+    payload = job.ticket.payload
+    params = job.method(list[Params](job.request.analyses), payload["analysis"])
+    made = _made(job, payload["mitigation"])
+    if made is None:
+        raise MethodFailed("there is no edit to be analysed")
+    edit = loads(job.workshop.evidence.get(job.ticket.tenant, made))
+    return Outcome(result=analyses.analysed(job.setting(job.plan), edit, params).model_dump(mode="json"))
+
+
 def conclude(job: Job) -> Outcome:
     """Verdicts, rates and the report, rendered once."""
     answered = report.conclude(_findings(job))
@@ -236,6 +247,7 @@ def _findings(job: Job) -> report.Findings:
         limitations=limitations(job.request, plan),
         other_costs={"plan": NOTHING, **detections.costs(results)},
         detections=detections.detections_of(plan, results),
+        analyses=analyses.analyses_of(plan, results),
     )
 
 
@@ -265,6 +277,7 @@ _PERFORM: dict[str, Callable[[Job], Outcome]] = {
     "baseline": baseline,
     "calibrate": calibrate,
     "detect": detect,
+    "analyse": analyse,
     "mitigate": mitigate,
     "probe": probe,
     "report": conclude,

@@ -111,7 +111,7 @@ def engine_digest() -> str:
     """sha256 over the sources of what computes and plans a report, and the versions under it: what an audit pins."""
     root = Path(__file__).parent
     contract = (root.parent / "palimpsest" / "contract").glob("*.py")
-    planned = [root / f"{name}.py" for name in ("plan", "stations", "calibrations", "detections")]
+    planned = [root / f"{name}.py" for name in ("plan", "stations", "analyses", "calibrations", "detections")]
     files = sorted([*(root / "engine").rglob("*.py"), *planned, *contract])
     lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(root.parent).as_posix()}" for f in files]
     lines += [f"{name}=={version(name)}" for name in ("torch", "diffusers", "transformers")]

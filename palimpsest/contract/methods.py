@@ -517,6 +517,8 @@ Probe = Annotated[
 Detector = Annotated[
     MagnitudeParams | AttentionEntropyParams | BrightEndingParams | SharpnessParams, Field(discriminator="kind")
 ]
+Analysis = Annotated[UtilityParams, Field(discriminator="kind")]
+"""Locality is no choice yet: its searches, compared over all targets, are more than one unit of work."""
 Scorer = Annotated[SscdParams, Field(discriminator="kind")]
 
 MITIGATIONS: dict[str, type[Params]] = {

@@ -105,6 +105,19 @@ class Detected(Told):
     reason: str | None
 
 
+class Analysed(Told):
+    """What an analysis says of one mitigation, or of a per-target mitigation's models for ``targets``.
+
+    ``targets`` is empty where one model serves all. ``result`` is null where the analysis came to nothing: ``reason``
+    is the code of what stopped it. Its fields are on the analysis's page.
+    """
+
+    mitigation: str
+    targets: list[str]
+    result: dict[str, Any] | None
+    reason: str | None
+
+
 class ReplicationRates(Told):
     """Rates over targets (n counts targets, never images); ``control`` is over controls at the same budget."""
 
@@ -207,7 +220,7 @@ class JudgeIdentity(Told):
 class AuditReport(Told):
     """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts.
 
-    A report written before 1.2 has no ``detections``, and is read as one without any.
+    A report written before 1.2 has neither ``detections`` nor ``analyses``, and is read as one without any.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -222,6 +235,9 @@ class AuditReport(Told):
     verdicts: list[Verdict]
     detections: list[Detected] = Field(
         default_factory=list, description="by detector, of every target and control that has a prompt"
+    )
+    analyses: dict[str, list[Analysed]] = Field(
+        default_factory=dict, description="by the id of the analysis, of every mitigation that changes something"
     )
     summary: Summary
     cost: Cost

@@ -9,6 +9,7 @@ from typing import Any
 
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from palimpsest.contract.report import (
+    Analysed,
     AuditReport,
     Before,
     ControlEvidence,
@@ -158,6 +159,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
             heard("owl", score=3.5, p_value=0.005, flagged=True),
             heard("fox", score=1.25, p_value=0.4, flagged=False),
         ],
+        analyses={"utility": [Analysed(mitigation="nemo", targets=[], result=None, reason="METHOD_FAILED")]},
         summary=Summary(
             outcome="finding",
             targets=2,

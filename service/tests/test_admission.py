@@ -65,6 +65,13 @@ def test_a_detector_is_admitted_like_any_method(bench: Bench, asked: Asked) -> N
     assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "detectors.1.kind")
 
 
+def test_utility_is_admitted_but_for_inception(bench: Bench, asked: Asked) -> None:
+    """The weights that FID needs are on no worker."""
+    bench.submitted(asked(analyses=[{"kind": "utility"}]))
+    answer = bench.post(asked(analyses=[{"kind": "utility", "inception": True}]), key="key-0000-0000-0002").json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "analyses.0.inception")
+
+
 def test_everything_wrong_is_said_at_once(bench: Bench, asked: Asked) -> None:
     """Four problems in one answer, the first giving the code."""
     answer = bench.post(asked(model="x", baseline_model="y", targets=[{}])).json()

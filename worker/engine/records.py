@@ -1,5 +1,7 @@
 """What a unit of work leaves behind for the report: plain data, small, without pixels."""
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from palimpsest.contract.report import Detected, Replication, StageCost
@@ -49,4 +51,11 @@ class DetectionRecord(BaseModel):
 
     detector: str
     items: list[Detected]
+    cost: StageCost
+
+
+class AnalysisRecord(BaseModel):
+    """An analysis of one mitigation, for a batch of targets or for all; ``result`` is the analysis's own JSON."""
+
+    result: dict[str, Any]
     cost: StageCost

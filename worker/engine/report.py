@@ -11,6 +11,7 @@ from typing import Any
 
 from palimpsest.contract.report import (
     SCHEMA_VERSION,
+    Analysed,
     AuditReport,
     Before,
     ControlEvidence,
@@ -70,6 +71,7 @@ class Findings:
     limitations: list[str]
     other_costs: dict[str, StageCost]
     detections: list[Detected] = field(default_factory=list)
+    analyses: dict[str, list[Analysed]] = field(default_factory=dict)
 
 
 class Cells:
@@ -139,6 +141,7 @@ def conclude(findings: Findings) -> AuditReport:
         judges=findings.judges,
         verdicts=verdicts,
         detections=findings.detections,
+        analyses=findings.analyses,
         summary=summary,
         cost=cost_of(findings),
         environment=findings.environment,
