@@ -42,7 +42,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a prompt beyond reason": ({"targets": [target(prompt="x" * 10_001)]}, "MALFORMED_REQUEST", "targets.0.prompt"),
     "an unknown field": ({"colour": "blue"}, "MALFORMED_REQUEST", "colour"),
     "the same kind twice": ({"mitigations": [{"kind": "wanda"}, {"kind": "wanda"}]}, "MALFORMED_REQUEST", ""),
-    "an analysis that does not exist": ({"analyses": [{"kind": "locality"}]}, "UNKNOWN_METHOD", "analyses"),
+    "an analysis that does not exist": ({"analyses": [{"kind": "vibes"}]}, "UNKNOWN_METHOD", "analyses.0"),
 }
 
 

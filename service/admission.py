@@ -7,14 +7,20 @@ otherwise fine. A prompt longer than the tokenizer takes is admitted: the engine
 from collections.abc import Iterator
 
 from palimpsest.contract.catalogue import ModelCard, TargetSet
-from palimpsest.contract.methods import ExternalParams, Params
+from palimpsest.contract.methods import ExternalParams, Params, UtilityParams
 from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, Target
 from service import images
 from service.errors import refused
 from service.offer import Offer
 
-ROLES = {"mitigations": "mitigation", "probes": "probe", "scorers": "scorer"}
+ROLES = {
+    "mitigations": "mitigation",
+    "probes": "probe",
+    "scorers": "scorer",
+    "detectors": "detector",
+    "analyses": "analysis",
+}
 
 
 def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:
@@ -77,6 +83,9 @@ def _about_the_methods(request: AuditRequest, offer: Offer, card: ModelCard | No
             elif kind == "external" and request.baseline_model is None:
                 detail = "it needs baseline_model, the model that this one came from"
                 yield _problem(where, Code.METHOD_NOT_APPLICABLE, detail)
+            elif isinstance(method, UtilityParams) and method.inception:
+                detail = "no worker has Inception's weights; distances in the descriptor's space need none"
+                yield _problem(f"{field}.{place}.inception", Code.METHOD_NOT_APPLICABLE, detail)
             elif kind in reasons:
                 yield _problem(where, Code.METHOD_NOT_APPLICABLE, reasons[kind])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from palimpsest.contract.problems import Code, FieldProblem
 
-METHOD_LISTS = ("mitigations", "probes", "scorers")
+METHOD_LISTS = ("mitigations", "probes", "scorers", "detectors", "analyses")
 TARGET_LISTS = ("targets", "controls")
 NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
@@ -40,7 +40,7 @@ def code(finding: Finding) -> Code:
     kind, path = finding["type"], _path(finding)
     if path == ["Idempotency-Key"]:
         return Code.IDEMPOTENCY_KEY_MISSING if kind == "missing" else Code.IDEMPOTENCY_KEY_INVALID
-    if kind.startswith("union_tag") or (kind == "extra_forbidden" and _in_method(path)) or path == ["analyses"]:
+    if kind.startswith("union_tag") or (kind == "extra_forbidden" and _in_method(path)):
         return Code.UNKNOWN_METHOD
     if kind in ("too_long", "too_short") and len(path) == 1 and path[0] in TARGET_LISTS:
         return Code.TOO_MANY_TARGETS if kind == "too_long" else Code.NO_TARGETS

@@ -15,6 +15,7 @@ _ROLES: dict[MethodRole, dict[str, type[Params]]] = {
     "probe": methods.PROBES,
     "scorer": methods.SCORERS,
     "detector": methods.DETECTORS,
+    "analysis": {"utility": methods.UtilityParams},
 }
 
 
@@ -64,5 +65,5 @@ def _method_card(role: MethodRole, kind: str, params: type[Params]) -> MethodCar
         threat_model=threat.strip() or None,
         parameters=params.model_json_schema(),
         defaults=defaults,
-        page=f"docs/methods/{kind}.md",
+        page=f"docs/{kind}.md" if role == "analysis" else f"docs/methods/{kind}.md",
     )

@@ -10,6 +10,7 @@ from ledger.stages import StagePlan, UnitPlan
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
     AdversarialTokensParams,
+    ExternalParams,
     NoMitigationParams,
     Params,
     ParaphraseParams,
@@ -53,6 +54,9 @@ class Plan(BaseModel):
     mitigations: list[str]
     untouched: list[str]
     cut: list[str]
+    detectors: list[str] = []
+    analyses: list[str] = []
+    analysed: list[tuple[str, int | None]] = []
     resolved: dict[str, Any]
 
     @classmethod
@@ -89,9 +93,23 @@ def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Pla
         mitigations=[params.name for params in mitigations],
         untouched=[params.name for params in mitigations if isinstance(params, NoMitigationParams)],
         cut=[spec.id for spec in [*targets, *controls] if spec.prompt is not None and model.is_cut(spec.prompt)],
+        detectors=[params.name for params in request.detectors],
+        analyses=[params.name for params in request.analyses],
         resolved=resolve(workshop, origin(workshop, request), row.request, request, mitigations),
     )
+    plan.analysed = edits(plan, mitigations)
     return plan, stages(plan, mitigations)
+
+
+def edits(plan: Plan, mitigations: list[Params]) -> list[tuple[str, int | None]]:
+    """Every edit there will be: one a joint mitigation, one a batch else; none of what was done elsewhere."""
+    made: list[tuple[str, int | None]] = []
+    for params in mitigations:
+        if params.name in plan.untouched or isinstance(params, ExternalParams):
+            continue
+        joint = getattr(params, "scope", "joint") == "joint"
+        made += [(params.name, b) for b in ([None] if joint else range(len(plan.batches)))]
+    return made
 
 
 def identity(workshop: Workshop, baseline: str) -> ModelIdentity:
@@ -145,6 +163,10 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
     """The audit's graph: baselines and mitigations at once, each mitigation's probes behind it, the report last."""
     every = range(len(plan.batches))
     planned = [StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every])]
+    for name in plan.detectors:
+        planned.append(StagePlan(f"calibrate:{name}", [UnitPlan("calibrate", {"detector": name})]))
+        heard = [UnitPlan("detect", {"detector": name, "batch": b}) for b in every]
+        planned.append(StagePlan(f"detect:{name}", heard, after=[f"calibrate:{name}"]))
     for params in mitigations:
         if params.name in plan.untouched:
             continue
@@ -155,6 +177,10 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
         planned.append(StagePlan(made, [UnitPlan("mitigate", payload) for payload in payloads]))
         units = [UnitPlan("probe", {"mitigation": params.name, "batch": b}) for b in every]
         planned.append(StagePlan(probed, units, after=[made]))
+    behind = [stage.name for stage in planned if stage.name.startswith(("mitigate:", "probe:"))]
+    for name in plan.analyses if plan.analysed else []:
+        named = [{"analysis": name, "mitigation": mitigation, "batch": b} for mitigation, b in plan.analysed]
+        planned.append(StagePlan(f"analyse:{name}", [UnitPlan("analyse", payload) for payload in named], after=behind))
     report = StagePlan("report", [UnitPlan("report", {}, critical=True)], after=[stage.name for stage in planned])
     return [*planned, report]
 
@@ -173,6 +199,8 @@ def resolve(
         "mitigations": [{**params.model_dump(mode="json"), "id": params.name} for params in mitigations],
         "probes": [_resolved_probe(params, effort.restarts) for params in request.probes],
         "scorers": [{**params.model_dump(mode="json"), "id": params.name} for params in request.scorers],
+        "detectors": [{**params.model_dump(mode="json"), "id": params.name} for params in request.detectors],
+        "analyses": [{**params.model_dump(mode="json"), "id": params.name} for params in request.analyses],
         "effort": {
             "name": effort.name,
             "evaluation_images": effort.images,
@@ -228,6 +256,8 @@ def limitations(request: AuditRequest, plan: Plan) -> list[str]:
                 f"{params.name}: {params.steps} steps from {restarts} start(s) of kind {', '.join(params.starts)}; "
                 "an image may come back with more."
             )
+    if request.analyses and any(isinstance(params, ExternalParams) for params in request.mitigations):
+        said.append("What was done elsewhere is not analysed: an analysis needs the edit.")
     if not plan.batches or not any(batch.controls for batch in plan.batches):
         said.append(
             "There are no controls: a recovery cannot be told from what the search draws of any image: none is claimed."

@@ -1,23 +1,24 @@
 """The stations of an audit: what each kind of unit does with the engine, and what it leaves in the ledger.
 
-plan → baseline, mitigate:… → probe:… → report. A unit's payload names its items; everything else is read from the
-request, so that a unit depends on nothing but the audit and its place in it.
+plan → baseline, calibrate:… → detect:…, mitigate:… → probe:… → analyse:… → report. A unit's payload names its items;
+everything else is read from the request, so that a unit depends on nothing but the audit and its place in it.
 """
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger import audits
 from ledger.audits import AuditRow, UnitResult
 from ledger.evidence import Kept
 from ledger.stages import StagePlan
 from ledger.units import Conclusion, Ticket
-from palimpsest.contract.methods import ExternalParams, Params
+from palimpsest.contract.methods import DetectorParams, ExternalParams, Params
 from palimpsest.contract.report import StageCost
 from palimpsest.contract.request import AuditRequest
+from worker import analyses, detections
 from worker.engine import audit, images, report
 from worker.engine.catalogue import loads
 from worker.engine.errors import MethodFailed, SetChanged
@@ -30,6 +31,7 @@ from worker.shelf import Shelf
 from worker.training import Training
 from worker.workshop import Workshop, environment
 
+M = TypeVar("M", bound=Params)
 NOTHING = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0)
 
 
@@ -101,7 +103,7 @@ class Job:
             raise SetChanged(f"the picture {spec.id} of {spec.set_id} has changed since this audit was planned")
         return content
 
-    def method(self, listed: list[Params], name: str) -> Params:
+    def method(self, listed: list[M], name: str) -> M:
         """A method of the request by its id."""
         return next(params for params in listed if params.name == name)
 
@@ -159,7 +161,7 @@ def mitigate(job: Job) -> Outcome:
     """What one mitigation switches off, for one batch of targets or for all."""
     plan = job.plan
     payload = job.ticket.payload
-    params = job.method(list(job.request.mitigations), payload["mitigation"])
+    params = job.method(list[Params](job.request.mitigations), payload["mitigation"])
     if isinstance(params, ExternalParams):
         return _compare(job, plan, params)
     training = Training(job.workshop, job.ticket, job.lease)
@@ -180,6 +182,33 @@ def _compare(job: Job, plan: Plan, params: ExternalParams) -> Outcome:
         raise MethodFailed("no baseline_model says which model this one came from")
     record = audit.elsewhere(partial(job.setting, plan), partial(job.setting, plan, elsewhere=True), params)
     return Outcome(result={"record": record.model_dump(mode="json"), "edit": None})
+
+
+def calibrate(job: Job) -> Outcome:
+    """One detector's threshold, from the unmitigated model's neutral prompts."""
+    params = job.method(list[DetectorParams](job.request.detectors), job.ticket.payload["detector"])
+    record = job.workshop.calibrations.get(job.setting(job.plan), params)
+    return Outcome(result=record.model_dump(mode="json"))
+
+
+def detect(job: Job) -> Outcome:
+    """One detector on the prompts of one batch, targets and controls alike."""
+    plan, payload = job.plan, job.ticket.payload
+    params = job.method(list[DetectorParams](job.request.detectors), payload["detector"])
+    [calibrated] = job.results(f"calibrate:{params.name}")
+    record = detections.heard(job.setting(plan), plan.batches[payload["batch"]], params, calibrated)
+    return Outcome(result=record.model_dump(mode="json"))
+
+
+def analyse(job: Job) -> Outcome:
+    """One analysis of one mitigation's edit."""
+    payload = job.ticket.payload
+    params = job.method(list[Params](job.request.analyses), payload["analysis"])
+    made = _made(job, payload["mitigation"])
+    if made is None:
+        raise MethodFailed("there is no edit to be analysed")
+    edit = loads(job.workshop.evidence.get(job.ticket.tenant, made))
+    return Outcome(result=analyses.analysed(job.setting(job.plan), edit, params).model_dump(mode="json"))
 
 
 def conclude(job: Job) -> Outcome:
@@ -216,7 +245,9 @@ def _findings(job: Job) -> report.Findings:
         environment=environment(job.workshop.engine),
         seeds={"seed": job.request.seed},
         limitations=limitations(job.request, plan),
-        other_costs={"plan": NOTHING},
+        other_costs={"plan": NOTHING, **detections.costs(results)},
+        detections=detections.detections_of(plan, results),
+        analyses=analyses.analyses_of(plan, results),
     )
 
 
@@ -244,6 +275,9 @@ def _failures(plan: Plan, results: list[UnitResult]) -> list[report.Failure]:
 _PERFORM: dict[str, Callable[[Job], Outcome]] = {
     "plan": plan,
     "baseline": baseline,
+    "calibrate": calibrate,
+    "detect": detect,
+    "analyse": analyse,
     "mitigate": mitigate,
     "probe": probe,
     "report": conclude,

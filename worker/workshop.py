@@ -7,7 +7,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 
 from ledger.database import Ledger
 from worker.cache import ModelCache
+from worker.calibrations import Calibrations
 from worker.engine.errors import MethodFailed, ModelChanged, OutOfMemory
 from worker.engine.folder import Watch, digest_of
 from worker.engine.model import DiffusionModel
@@ -38,6 +39,7 @@ class Workshop:
     families: list[str]
     models: ModelCache
     watch: Watch | None = None
+    calibrations: Calibrations = field(default_factory=Calibrations)
 
     @classmethod
     def open(cls, settings: WorkerSettings) -> "Workshop":
@@ -109,7 +111,8 @@ def engine_digest() -> str:
     """sha256 over the sources of what computes and plans a report, and the versions under it: what an audit pins."""
     root = Path(__file__).parent
     contract = (root.parent / "palimpsest" / "contract").glob("*.py")
-    files = sorted([*(root / "engine").rglob("*.py"), root / "plan.py", root / "stations.py", *contract])
+    planned = [root / f"{name}.py" for name in ("plan", "stations", "analyses", "calibrations", "detections")]
+    files = sorted([*(root / "engine").rglob("*.py"), *planned, *contract])
     lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(root.parent).as_posix()}" for f in files]
     lines += [f"{name}=={version(name)}" for name in ("torch", "diffusers", "transformers")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from palimpsest.contract.model import Told
 
-MethodRole = Literal["mitigation", "probe", "scorer", "detector"]
+MethodRole = Literal["mitigation", "probe", "scorer", "detector", "analysis"]
 
 
 class Inapplicable(Told):

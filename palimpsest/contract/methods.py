@@ -514,6 +514,11 @@ Mitigation = Annotated[
 Probe = Annotated[
     PromptParams | AdversarialEmbeddingParams | AdversarialTokensParams | ParaphraseParams, Field(discriminator="kind")
 ]
+Detector = Annotated[
+    MagnitudeParams | AttentionEntropyParams | BrightEndingParams | SharpnessParams, Field(discriminator="kind")
+]
+Analysis = Annotated[UtilityParams, Field(discriminator="kind")]
+"""Locality is no choice yet: its searches, compared over all targets, are more than one unit of work."""
 Scorer = Annotated[SscdParams, Field(discriminator="kind")]
 
 MITIGATIONS: dict[str, type[Params]] = {

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from palimpsest.contract.model import Told
 from palimpsest.contract.verdicts import Outcome, VerdictName
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class Rate(Told):
@@ -85,6 +85,37 @@ class Verdict(Told):
     adversarial: dict[str, Replication]
     controls: dict[str, ControlEvidence]
     reasons: list[str]
+
+
+class Detected(Told):
+    """What one detector says of one item's prompt on the unmitigated model, whatever the verdict.
+
+    ``threshold`` was calibrated on neutral prompts of the same model; ``flagged`` is score > threshold, or equally
+    ``p_value`` ≤ the detector's false-positive rate. They are null where the detector came to nothing: ``reason`` is
+    the code of what stopped it.
+    """
+
+    item_id: str
+    role: str
+    detector: str
+    score: float | None
+    threshold: float | None
+    p_value: float | None
+    flagged: bool | None
+    reason: str | None
+
+
+class Analysed(Told):
+    """What an analysis says of one mitigation, or of a per-target mitigation's models for ``targets``.
+
+    ``targets`` is empty where one model serves all. ``result`` is null where the analysis came to nothing: ``reason``
+    is the code of what stopped it. Its fields are on the analysis's page.
+    """
+
+    mitigation: str
+    targets: list[str]
+    result: dict[str, Any] | None
+    reason: str | None
 
 
 class ReplicationRates(Told):
@@ -187,7 +218,12 @@ class JudgeIdentity(Told):
 
 
 class AuditReport(Told):
-    """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts."""
+    """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts.
+
+    A report written before 1.2 has neither ``detections`` nor ``analyses``, and is read as one without any.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     schema_version: str
     audit_id: str
@@ -197,6 +233,12 @@ class AuditReport(Told):
     models: list[ModelIdentity]
     judges: list[JudgeIdentity]
     verdicts: list[Verdict]
+    detections: list[Detected] = Field(
+        default_factory=list, description="by detector, of every target and control that has a prompt"
+    )
+    analyses: dict[str, list[Analysed]] = Field(
+        default_factory=dict, description="by the id of the analysis, of every mitigation that changes something"
+    )
     summary: Summary
     cost: Cost
     environment: dict[str, str]

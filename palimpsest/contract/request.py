@@ -8,6 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
+    Analysis,
+    Detector,
     Identifier,
     Mitigation,
     Params,
@@ -104,8 +106,11 @@ class AuditRequest(Asked):
     mitigations: list[Mitigation] = Field(default_factory=list, max_length=MOST_METHODS)
     probes: list[Probe] = Field(default_factory=both_probes, min_length=1, max_length=MOST_METHODS)
     scorers: list[Scorer] = Field(default_factory=lambda: [SscdParams()], min_length=1, max_length=1)
-    analyses: list[dict[str, str]] = Field(
-        default_factory=list, max_length=0, description="no analysis is installed yet"
+    detectors: list[Detector] = Field(
+        default_factory=list, max_length=MOST_METHODS, description="what is said of every prompt without its image"
+    )
+    analyses: list[Analysis] = Field(
+        default_factory=list, max_length=MOST_METHODS, description="what else is measured of every mitigation"
     )
     policy: Policy | None = None
     effort: Literal["quick", "standard", "thorough"] = "standard"
@@ -123,7 +128,7 @@ class AuditRequest(Asked):
             raise ValueError(f"give either {listed} or {info.field_name}")
         return named
 
-    @field_validator("mitigations", "probes", "scorers")
+    @field_validator("mitigations", "probes", "scorers", "detectors", "analyses")
     @classmethod
     def distinct_methods(cls, methods: list[Params]) -> list[Params]:
         """No two methods of a list share an id."""

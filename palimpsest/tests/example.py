@@ -9,10 +9,12 @@ from typing import Any
 
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from palimpsest.contract.report import (
+    Analysed,
     AuditReport,
     Before,
     ControlEvidence,
     Cost,
+    Detected,
     Drift,
     JudgeIdentity,
     MitigationSummary,
@@ -113,6 +115,20 @@ def row(mitigation: str, counts: dict[str, int], *, prompt: Rate, search: Rate) 
     )
 
 
+def heard(item_id: str, *, score: float, p_value: float, flagged: bool) -> Detected:
+    """What Wen's magnitude says of a target's caption: 199 neutral scores, the largest of 1 % is 2.5."""
+    return Detected(
+        item_id=item_id,
+        role="target",
+        detector="magnitude",
+        score=score,
+        threshold=2.5,
+        p_value=p_value,
+        flagged=flagged,
+        reason=None,
+    )
+
+
 def a_report(state: str = "succeeded") -> AuditReport:
     """What was answered."""
     asked = a_request().model_dump(mode="json", exclude_none=True)
@@ -122,7 +138,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
     }
     total = StageCost(unet_sample_forwards=3000, unet_sample_forwards_with_gradient=800, seconds=72.75)
     return AuditReport(
-        schema_version="1.1",
+        schema_version="1.2",
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,
@@ -139,6 +155,11 @@ def a_report(state: str = "succeeded") -> AuditReport:
             verdict("owl", back=True),
             verdict("fox", back=False),
         ],
+        detections=[
+            heard("owl", score=3.5, p_value=0.005, flagged=True),
+            heard("fox", score=1.25, p_value=0.4, flagged=False),
+        ],
+        analyses={"utility": [Analysed(mitigation="nemo", targets=[], result=None, reason="METHOD_FAILED")]},
         summary=Summary(
             outcome="finding",
             targets=2,

@@ -6,6 +6,8 @@ KINDS = {
     "mitigation": ["none", "nemo", "wanda"],
     "probe": ["prompt", "adversarial_embedding"],
     "scorer": ["sscd"],
+    "detector": ["magnitude", "sharpness"],
+    "analysis": ["utility"],
 }
 
 

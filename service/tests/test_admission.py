@@ -54,6 +54,24 @@ def test_a_method_the_model_cannot_have_is_refused_with_the_reason(bench: Bench,
     assert "it has no feed-forward layers" in answer["detail"]
 
 
+def test_a_detector_is_admitted_like_any_method(bench: Bench, asked: Asked) -> None:
+    """Two that are offered pass; one that no worker offers, or that the model cannot have, is refused by its place."""
+    both = [{"kind": "magnitude"}, {"kind": "sharpness"}]
+    bench.submitted(asked(detectors=both))
+    answer = bench.post(asked(detectors=[*both, {"kind": "bright_ending"}]), key="key-0000-0000-0002").json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("UNKNOWN_METHOD", "detectors.2.kind")
+    bench.publish(inapplicable=[{"kind": "sharpness", "reason": "it cannot be bent"}])
+    answer = bench.post(asked(detectors=both), key="key-0000-0000-0003").json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "detectors.1.kind")
+
+
+def test_utility_is_admitted_but_for_inception(bench: Bench, asked: Asked) -> None:
+    """The weights that FID needs are on no worker."""
+    bench.submitted(asked(analyses=[{"kind": "utility"}]))
+    answer = bench.post(asked(analyses=[{"kind": "utility", "inception": True}]), key="key-0000-0000-0002").json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "analyses.0.inception")
+
+
 def test_everything_wrong_is_said_at_once(bench: Bench, asked: Asked) -> None:
     """Four problems in one answer, the first giving the code."""
     answer = bench.post(asked(model="x", baseline_model="y", targets=[{}])).json()

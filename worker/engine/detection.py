@@ -7,13 +7,16 @@ scores of other detectors and other models are not comparable, p is.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from palimpsest.contract.methods import DetectorParams
+from palimpsest.contract.report import Detected
 from worker.engine.catalogue import DETECTORS
 from worker.engine.errors import MethodFailed
+from worker.engine.records import DetectionRecord
 from worker.engine.setting import Setting
 
 
@@ -27,16 +30,95 @@ class Detection:
     flagged: bool
 
 
+@dataclass(frozen=True)
+class Prompted:
+    """A prompt, and whose it is."""
+
+    item_id: str
+    role: str
+    text: str
+
+
 def detect(setting: Setting, prompts: list[str], params: DetectorParams) -> list[Detection]:
     """One detector on every prompt, calibrated on the setting's neutral prompts."""
-    scorer = DETECTORS[params.kind]  # type: ignore[attr-defined]
-    neutral = scorer(setting, calibration_prompts(setting.neutral, params.neutral_prompts), params).tolist()
+    return compare(setting, prompts, params, neutral_scores(setting, params))
+
+
+def neutral_scores(setting: Setting, params: DetectorParams) -> list[float]:
+    """What the detector says of the neutral prompts of its calibration; refused before any is heard if too few."""
+    prompts = calibration_prompts(setting.neutral, params.neutral_prompts)
+    order(len(prompts), params.false_positive_rate)
+    return scores_of(setting, prompts, params)
+
+
+def compare(setting: Setting, prompts: list[str], params: DetectorParams, neutral: list[float]) -> list[Detection]:
+    """One detector on every prompt, against its scores of neutral ones."""
     threshold = calibrate(neutral, params.false_positive_rate)
-    scores: Tensor = scorer(setting, prompts, params)
     return [
         Detection(round(s, 6), round(threshold, 6), round(surprise(s, neutral), 6), s > threshold)
-        for s in scores.tolist()
+        for s in scores_of(setting, prompts, params)
     ]
+
+
+def scores_of(setting: Setting, prompts: list[str], params: DetectorParams) -> list[float]:
+    """One score a prompt."""
+    if not prompts:
+        return []
+    scores: Tensor = DETECTORS[params.kind](setting, prompts, params)  # type: ignore[attr-defined]
+    found: list[float] = scores.tolist()
+    return found
+
+
+def detected(setting: Setting, prompts: list[Prompted], params: DetectorParams, neutral: list[float]) -> list[Detected]:
+    """The report's lines of one detector."""
+    heard = compare(setting, [prompt.text for prompt in prompts], params, neutral)
+    return [
+        Detected(
+            item_id=prompt.item_id,
+            role=prompt.role,
+            detector=params.name,
+            score=said.score,
+            threshold=said.threshold,
+            p_value=said.p,
+            flagged=said.flagged,
+            reason=None,
+        )
+        for prompt, said in zip(prompts, heard, strict=True)
+    ]
+
+
+def unheard(prompt: Prompted, detector: str, reason: str) -> Detected:
+    """The line of a prompt that a detector said nothing of."""
+    return Detected(
+        item_id=prompt.item_id,
+        role=prompt.role,
+        detector=detector,
+        score=None,
+        threshold=None,
+        p_value=None,
+        flagged=None,
+        reason=reason,
+    )
+
+
+def every(
+    prompts: list[Prompted],
+    detectors: list[str],
+    records: list[DetectionRecord],
+    failures: dict[tuple[str, str, str], str],
+) -> list[Detected]:
+    """Every prompt under every detector, in order. ``failures`` by detector, role and item: what stopped it."""
+    found = {(record.detector, said.role, said.item_id): said for record in records for said in record.items}
+
+    def lines() -> Iterator[Detected]:
+        for detector in detectors:
+            for prompt in prompts:
+                said = found.get((detector, prompt.role, prompt.item_id))
+                yield said or unheard(
+                    prompt, detector, failures.get((detector, prompt.role, prompt.item_id), "NOT_RUN")
+                )
+
+    return list(lines())
 
 
 def calibration_prompts(neutral: list[str], most: int) -> list[str]:
@@ -47,10 +129,15 @@ def calibration_prompts(neutral: list[str], most: int) -> list[str]:
 
 def calibrate(neutral: list[float], alpha: float) -> float:
     """The threshold whose excess is p ≤ α: the ⌊α(n+1)⌋-th largest neutral score. Refused where n is too small."""
-    k = math.floor(alpha * (len(neutral) + 1) + 1e-9)
+    return sorted(neutral, reverse=True)[order(len(neutral), alpha) - 1]
+
+
+def order(n: int, alpha: float) -> int:
+    """⌊α(n+1)⌋. Refused where it is 0."""
+    k = math.floor(alpha * (n + 1) + 1e-9)
     if k == 0:
-        raise MethodFailed(f"{len(neutral)} neutral prompts are too few to calibrate a false-positive rate of {alpha}")
-    return sorted(neutral, reverse=True)[k - 1]
+        raise MethodFailed(f"{n} neutral prompts are too few to calibrate a false-positive rate of {alpha}")
+    return k
 
 
 def surprise(score: float, neutral: list[float]) -> float:

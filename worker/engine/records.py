@@ -1,8 +1,10 @@
 """What a unit of work leaves behind for the report: plain data, small, without pixels."""
 
+from typing import Any
+
 from pydantic import BaseModel
 
-from palimpsest.contract.report import Replication, StageCost
+from palimpsest.contract.report import Detected, Replication, StageCost
 
 
 class ItemRecord(BaseModel):
@@ -32,4 +34,28 @@ class MitigationRecord(BaseModel):
     off: dict[str, int]
     drift: dict[str, list[float]]
     notes: list[str]
+    cost: StageCost
+
+
+class CalibrationRecord(BaseModel):
+    """What a detector's threshold rests on: its scores of the neutral prompts of one model."""
+
+    detector: str
+    neutral: list[float]
+    threshold: float
+    cost: StageCost
+
+
+class DetectionRecord(BaseModel):
+    """One detector on the prompts of a batch."""
+
+    detector: str
+    items: list[Detected]
+    cost: StageCost
+
+
+class AnalysisRecord(BaseModel):
+    """An analysis of one mitigation, for a batch of targets or for all; ``result`` is the analysis's own JSON."""
+
+    result: dict[str, Any]
     cost: StageCost

@@ -6,15 +6,17 @@ Data flows one way: records → table of cells → verdicts → summary → repo
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from palimpsest.contract.report import (
     SCHEMA_VERSION,
+    Analysed,
     AuditReport,
     Before,
     ControlEvidence,
     Cost,
+    Detected,
     Drift,
     JudgeIdentity,
     MitigationSummary,
@@ -68,6 +70,8 @@ class Findings:
     seeds: dict[str, int]
     limitations: list[str]
     other_costs: dict[str, StageCost]
+    detections: list[Detected] = field(default_factory=list)
+    analyses: dict[str, list[Analysed]] = field(default_factory=dict)
 
 
 class Cells:
@@ -136,6 +140,8 @@ def conclude(findings: Findings) -> AuditReport:
         models=findings.models,
         judges=findings.judges,
         verdicts=verdicts,
+        detections=findings.detections,
+        analyses=findings.analyses,
         summary=summary,
         cost=cost_of(findings),
         environment=findings.environment,

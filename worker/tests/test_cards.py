@@ -5,7 +5,7 @@ import json
 import pytest
 
 from palimpsest.contract.catalogue import MethodCard, ModelCard
-from palimpsest.contract.methods import DETECTORS, MITIGATIONS, PROBES, SCORERS
+from palimpsest.contract.methods import ANALYSES, DETECTORS, MITIGATIONS, PROBES, SCORERS
 from worker.cards import method_cards, model_card
 from worker.tests.shop import Shop
 
@@ -33,13 +33,14 @@ def test_every_method_of_the_contract_has_a_card() -> None:
         *(("probe", kind) for kind in PROBES),
         *(("scorer", kind) for kind in SCORERS),
         *(("detector", kind) for kind in DETECTORS),
+        ("analysis", "utility"),
     ]
 
 
 @pytest.mark.parametrize("card", method_cards(), ids=lambda card: card.kind)
 def test_a_method_card_is_complete(card: MethodCard) -> None:
     """A title without its full stop, a schema, and defaults that the method itself accepts."""
-    params = (MITIGATIONS | PROBES | SCORERS | DETECTORS)[card.kind]
+    params = (MITIGATIONS | PROBES | SCORERS | DETECTORS | ANALYSES)[card.kind]
     assert card.title
     assert not card.title.endswith(".")
     assert card.parameters == params.model_json_schema()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
+    ExternalParams,
     NemoParams,
     NoMitigationParams,
     Params,
@@ -19,7 +20,7 @@ from palimpsest.contract.request import AuditRequest
 from worker.engine import audit
 from worker.engine.items import Item
 from worker.engine.setting import EFFORTS, Setting
-from worker.plan import Batch, ItemSpec, Plan, batches, draft, expected_rows, limitations, share, specs, stages
+from worker.plan import Batch, ItemSpec, Plan, batches, draft, edits, expected_rows, limitations, share, specs, stages
 from worker.tests import tiny
 from worker.tests.shop import Shop
 
@@ -103,6 +104,35 @@ def test_the_graph_of_an_audit() -> None:
         "baseline", "mitigate", "probe", "mitigate", "probe", "report",
     ]  # fmt: skip
     assert [stage.name for stage in planned if any(unit.critical for unit in stage.units)] == ["report"]
+
+
+def test_a_detector_is_calibrated_before_it_hears() -> None:
+    """One unit calibrates, one a batch hears; nothing but the report waits for them."""
+    planned = stages(plan_of(2, []).model_copy(update={"detectors": ["magnitude"]}), [])
+    assert [
+        (stage.name, [(unit.kind, unit.payload) for unit in stage.units], stage.after) for stage in planned[1:]
+    ] == [
+        ("calibrate:magnitude", [("calibrate", {"detector": "magnitude"})], []),
+        (
+            "detect:magnitude",
+            [("detect", {"detector": "magnitude", "batch": b}) for b in range(2)],
+            ["calibrate:magnitude"],
+        ),
+        ("report", [("report", {})], ["baseline", "calibrate:magnitude", "detect:magnitude"]),
+    ]
+
+
+def test_an_analysis_waits_for_every_edit() -> None:
+    """Two batches: a unit a batch for a per-target mitigation, one for a joint one, none for none and external."""
+    mitigations = [NoMitigationParams(), NemoParams(), WandaParams(id="w", scope="joint"), ExternalParams()]
+    plan = plan_of(2, mitigations)
+    plan.analyses, plan.analysed = ["utility"], edits(plan, mitigations)
+    assert plan.analysed == [("nemo", 0), ("nemo", 1), ("w", None)]
+    [stage] = [stage for stage in stages(plan, mitigations) if stage.name == "analyse:utility"]
+    named = [{"analysis": "utility", "mitigation": mitigation, "batch": b} for mitigation, b in plan.analysed]
+    assert [unit.payload for unit in stage.units] == named
+    every = [f"{what}:{name}" for name in ("nemo", "w", "external") for what in ("mitigate", "probe")]
+    assert stage.after == every
 
 
 def drafted(shop: Shop, request: dict[str, Any]) -> tuple[Plan, AuditRequest]:

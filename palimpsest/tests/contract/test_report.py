@@ -36,6 +36,13 @@ def test_a_newer_field_does_not_disturb_an_older_reader() -> None:
     assert AuditReport.model_validate(newer) == a_report()
 
 
+def test_a_report_from_before_there_were_detectors_is_read() -> None:
+    """It has no detections and no analyses, and is otherwise what it was."""
+    older = json.loads(GOLDEN.read_bytes())
+    del older["detections"], older["analyses"]
+    assert AuditReport.model_validate(older) == a_report().model_copy(update={"detections": [], "analyses": {}})
+
+
 def test_no_field_of_a_report_is_optional() -> None:
     """Answers have no defaults, so that a generated client sees every field as guaranteed."""
     described = json.loads(schema.text())

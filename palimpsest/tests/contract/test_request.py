@@ -38,6 +38,16 @@ def test_a_request_survives_its_own_json() -> None:
     assert AuditRequest.model_validate_json(asked.model_dump_json(exclude_none=True)) == asked
 
 
+def test_detectors_are_told_apart_by_kind_and_id() -> None:
+    """None by default; the same kind twice with an id each, and a mitigation is no detector."""
+    assert parse().detectors == []
+    twice = [{"kind": "magnitude"}, {"kind": "magnitude", "id": "first-step", "steps": 1}]
+    assert [params.name for params in parse(detectors=twice).detectors] == ["magnitude", "first-step"]
+    with pytest.raises(ValidationError) as refused:
+        parse(detectors=[{"kind": "nemo"}])
+    assert places(refused.value) == [("detectors", 0)]
+
+
 def test_the_smallest_request_gets_every_default() -> None:
     """A model and a target set are enough: no mitigation, both probes, SSCD, standard effort, seed 0."""
     asked = AuditRequest(model="bundled", target_set="bundled:targets")
@@ -75,6 +85,7 @@ def test_a_number_that_is_none_is_refused(number: float) -> None:
         ({"mitigations": [{"kind": "nemo"}, {"kind": "nemo"}]}, ("mitigations",)),
         ({"mitigations": [{"kind": "wanda", "id": "nemo"}, {"kind": "nemo"}]}, ("mitigations",)),
         ({"probes": [{"kind": "prompt"}, {"kind": "prompt"}]}, ("probes",)),
+        ({"detectors": [{"kind": "sharpness"}, {"kind": "magnitude", "id": "sharpness"}]}, ("detectors",)),
         ({"targets": [{"id": "owl", "prompt": "a"}, {"id": "owl", "prompt": "b"}]}, ("targets",)),
         ({"targets": [{"prompt": "a"}, {"id": "target-1", "prompt": "b"}]}, ("targets",)),
     ],

@@ -112,6 +112,7 @@ def test_a_method_has_a_page(folder: str, kind: str) -> None:
 def test_an_analysis_has_a_page(kind: str) -> None:
     """docs/<kind>.md, and the file of the function that runs it is in the folder of its name."""
     assert (ROOT / "docs" / f"{kind}.md").is_file()
+    assert [card.page for card in method_cards() if card.kind == kind] in ([], [f"docs/{kind}.md"])
     assert catalogue.ANALYSES[kind].__module__.startswith(f"worker.engine.{kind}.")
 
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palimpsest.contract.methods import MagnitudeParams
-from worker.engine.detection import calibrate, calibration_prompts, detect, surprise
+from palimpsest.contract.report import StageCost
+from worker.engine.detection import Prompted, calibrate, calibration_prompts, detect, detected, every, surprise
 from worker.engine.detectors import magnitude
 from worker.engine.errors import MethodFailed
+from worker.engine.records import DetectionRecord
 from worker.engine.setting import Setting
 from worker.tests import tiny
 
@@ -57,3 +59,24 @@ def test_a_prompt_louder_than_every_neutral_one_is_flagged(setting: Setting) -> 
     assert found.score > found.threshold
     quiet = detect(replace(setting, neutral=[loudest] * 9), others, CHEAP)
     assert not any(detection.flagged for detection in quiet)
+
+
+def test_every_prompt_has_a_line_under_every_detector(setting: Setting) -> None:
+    """Two prompts, two detectors: what was heard, what failed with its code, and what never ran."""
+    fox, lamp = Prompted("same", "target", "a fox"), Prompted("same", "control", "a lamp")
+    nothing = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0)
+    heard = detected(setting, [fox], CHEAP, [0.0] * 9)
+    record = DetectionRecord(detector="magnitude", items=heard, cost=nothing)
+    lines = every([fox, lamp], ["magnitude", "m2"], [record], {("m2", "control", "same"): "METHOD_FAILED"})
+    assert [(line.detector, line.role, line.flagged, line.reason) for line in lines] == [
+        ("magnitude", "target", True, None),
+        ("magnitude", "control", None, "NOT_RUN"),
+        ("m2", "target", None, "NOT_RUN"),
+        ("m2", "control", None, "METHOD_FAILED"),
+    ]
+    assert (lines[0].p_value, lines[0].threshold) == (0.1, 0.0)
+
+
+def test_no_prompt_is_no_line(setting: Setting) -> None:
+    """Items without a caption leave a detector nothing to hear."""
+    assert detected(setting, [], CHEAP, [0.0] * 9) == []
