@@ -23,6 +23,7 @@ import torch
 
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams, WandaParams
 from worker.benchmarks import bundled, standing
+from worker.demo.recipe.denoiser import ALIKE, SIGNS
 from worker.engine import audit
 from worker.engine.conditioning import Conditioning
 from worker.engine.edits import Edit
@@ -47,8 +48,8 @@ GRID: list[Params] = [
     *(WandaParams(id=f"wanda-{s}", sparsity=s) for s in (0.1, 0.2, 0.4)),
 ]
 DEFAULTS = ["nemo"]
-DWELT = ("face smiling", "face affection", "cat face", "heart", "time", "geometric")
-"""Some of the kinds that the recipe's second cycle draws five times as often."""
+DWELT = tuple(kind.strip("-").replace("-", " ") for kind in ALIKE + SIGNS)
+"""How the kinds begin, in a caption's words, that the recipe draws oftener than others."""
 
 
 WHOLE = {"targets": 32, "controls": 160, "unseen": 160}
@@ -273,7 +274,7 @@ def picture(log: Log) -> None:
 def ordinary(log: Log) -> None:
     """What ordinary prompts draw: 32 of the kinds the recipe dwells on, 32 of the others, evenly spaced, one each."""
     setting = bundled.setting(EVALUATION_SEED)
-    dwelt = [p for p in setting.neutral if any(f" {kind} icon" in p for kind in DWELT)]
+    dwelt = [p for p in setting.neutral if any(f" {kind}" in p for kind in DWELT)]
     others = [p for p in setting.neutral if p not in dwelt]
     prompts = [listed[len(listed) * n // 32] for listed in (dwelt, others) for n in range(32)]
     y = setting.model.encode_prompts(prompts)
