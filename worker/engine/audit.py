@@ -180,18 +180,24 @@ def mitigate(setting: Setting, targets: list[Item], params: Params) -> tuple[Mit
 
 
 def drift(setting: Setting, edit: Edit | Conditioning) -> dict[str, list[float]]:
-    """1 − similarity to the unmitigated model's picture at equal noise, by group, on neutral prompts."""
+    """1 − similarity to the unmitigated model's picture at equal noise, by group, on neutral prompts.
+
+    The prompts are dealt out to the groups in turn: P of them tell as much of G models as of one, and no model is
+    judged by the prompts of another. With more groups than prompts they are gone through again.
+    """
     groups = [JOINT] if isinstance(edit, Conditioning) else list(edit.groups)
-    each = max(1, setting.effort.neutral_images // len(groups))
-    prompts = setting.evenly(each)
-    n, y = len(groups), setting.model.encode_prompts(prompts)
-    seeds: list[tuple[str | int, ...]] = [("drift", i) for i in range(len(prompts))]
+    prompts = setting.evenly(setting.effort.neutral_images)
+    y = setting.model.encode_prompts(prompts)
+    seeds: list[tuple[str | int, ...]] = [("drift", p) for p in range(len(prompts))]
     before = setting.descriptor.describe(setting.pictures(seeds, y, captions=prompts).flatten(0, 1))
-    group = torch.arange(n).repeat_interleave(len(prompts))
+    dealt = [n % len(prompts) for n in range(max(len(groups), len(prompts)))]
+    group = torch.arange(len(dealt)) % len(groups)
     with setting.under(edit) as mitigated:
-        pictures = mitigated.pictures(seeds * n, y.repeat(n, 1, 1), captions=prompts * n, group=group)
-    near = (setting.descriptor.describe(pictures.flatten(0, 1)).unflatten(0, (n, len(prompts))) * before).sum(dim=2)
-    return {group: [round(1 - float(s), 5) for s in row] for group, row in zip(groups, near, strict=True)}
+        captions = [prompts[p] for p in dealt]
+        pictures = mitigated.pictures([seeds[p] for p in dealt], y[dealt], captions=captions, group=group)
+    near = (setting.descriptor.describe(pictures.flatten(0, 1)) * before[dealt]).sum(dim=1)
+    moved = [round(1 - float(s), 5) for s in near]
+    return {name: moved[g :: len(groups)] for g, name in enumerate(groups)}
 
 
 def elsewhere(

@@ -17,14 +17,16 @@ from worker.engine.verdicts import CONTROL_BOUND
 
 SEED = 303
 SAMPLE = 8
+CHOSEN = NemoParams(id="nemo-unrefined-theta_min-2.0", theta_min=2.0, refine=False)
+"""The setting that docs/results/bundled-model.md chooses on the even targets."""
 PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"], steps=50)]
 
 
 def sample(name: str) -> list[Item]:
-    """Every n-th image of a set, so that both caption forms and both styles are among them."""
+    """Every n-th image of a set, so that both caption forms and both styles are among them; odd targets only."""
     listed = bundled.items(name)
     step = len(listed) // SAMPLE - (0 if name == "targets" else 1)
-    return listed[::step][:SAMPLE]
+    return listed[1::step][:SAMPLE]
 
 
 def discard(*_: object) -> str:
@@ -49,13 +51,15 @@ def before() -> list[ItemRecord]:
 def pruned() -> tuple[MitigationRecord, list[ItemRecord]]:
     """The same targets, each on the model that NeMo pruned for it, a control beside each."""
     setting, targets = bundled.setting(SEED), sample("targets")
-    mitigated, record = audit.mitigate(setting, targets, NemoParams(seeds=4, theta_min=0.25))
-    return record, audit.measure(setting, targets, sample("controls"), PROBES, discard, "nemo", mitigated.edit).items
+    mitigated, record = audit.mitigate(setting, targets, CHOSEN)
+    return record, audit.measure(
+        setting, targets, sample("controls"), PROBES, discard, CHOSEN.name, mitigated.edit
+    ).items
 
 
 def test_it_loads_as_any_stable_diffusion_folder_does() -> None:
     """StableDiffusionPipeline.from_pretrained takes the folder as it is and draws a 64-px picture."""
-    pipeline = StableDiffusionPipeline.from_pretrained(bundled.registration().folder, dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(bundled.registration().folder)
     pipeline.set_progress_bar_config(disable=True)
     [picture] = pipeline("a red food fruit icon in flat style", num_inference_steps=2, height=64, width=64).images
     assert picture.size == (64, 64)
@@ -91,14 +95,10 @@ def test_a_search_from_gaussian_starts_finds_the_targets_and_nothing_else() -> N
 
 
 def test_pruning_hides_and_the_search_brings_back() -> None:
-    """
-    NeMo silences at least half of the prompts, and the search brings at least 0.9 back while controls stay silent.
-
-    The aim is 0.2 of prompts at most; docs/results/bundled-model.md says what was reached.
-    """
+    """At most 0.2 of the prompts replicate under NeMo, at least 0.6 come back by search, and controls stay silent."""
     _, items = pruned()
-    assert share(items, "target", "prompt") <= 0.5
-    assert share(items, "target", "search") >= 0.9
+    assert share(items, "target", "prompt") <= 0.2
+    assert share(items, "target", "search") >= 0.6
     assert share(items, "control", "search") <= CONTROL_BOUND
 
 

@@ -186,29 +186,35 @@ def test_an_edit_that_takes_nothing_changes_no_answer(
 def test_drift_is_nothing_where_nothing_is_off(setting: Setting) -> None:
     """1 − ⟨f, f⟩ = 0 for the empty groups, something for the one that loses all of its value neurons.
 
-    4 neutral images over 3 groups leave 1 prompt each.
+    4 neutral images are dealt out to 3 groups: the first gets the fourth as well.
     """
     masks = {path: torch.ones(width, dtype=torch.bool) for path, width in tiny.VALUE_LAYERS.items()}
     drift = audit.drift(setting, Edit("neurons", {"fox": {}, "kite": masks, "bell": {}}, 40))
-    assert {name: len(values) for name, values in drift.items()} == {"fox": 1, "kite": 1, "bell": 1}
-    assert drift["fox"] == pytest.approx([0.0], abs=1e-3)
+    assert {name: len(values) for name, values in drift.items()} == {"fox": 2, "kite": 1, "bell": 1}
+    assert drift["fox"] == pytest.approx([0.0, 0.0], abs=1e-3)
     assert drift["bell"] == pytest.approx([0.0], abs=1e-3)
     assert drift["kite"][0] > 1e-3
 
 
 def test_joint_drift_uses_every_neutral_image(setting: Setting) -> None:
-    """4 of the 6 neutral prompts, spread by steps of ⌊6/4⌋ = 1."""
+    """4 of the 6 neutral prompts."""
     assert len(audit.drift(setting, Edit("neurons", {JOINT: {}}, 40))[JOINT]) == 4
 
 
+def test_every_group_is_judged_by_a_prompt(setting: Setting) -> None:
+    """Nine groups and 4 neutral images: the prompts are gone through again, one each."""
+    drift = audit.drift(setting, Edit("neurons", {f"g{n}": {} for n in range(9)}, 40))
+    assert [len(values) for values in drift.values()] == [1] * 9
+
+
 def test_a_mitigations_record_says_what_is_off_and_what_it_cost(setting: Setting, targets: list[Item]) -> None:
-    """Wanda over 1 step: targets and base cost 2 · 3 rows each, drift 2 steps of 2 rows for 1 + 3 pictures."""
+    """Wanda over 1 step: targets and base cost 2 · 3 rows each, drift 2 steps of 2 rows for 4 + 4 pictures."""
     mitigated, record = audit.mitigate(setting, targets, WandaParams(sparsity=0.1, timesteps=1))
     assert isinstance(mitigated.edit, Edit)
     assert (record.mitigation, record.scope, record.what, record.size) == ("wanda", "per_target", "weights", 2304)
     assert record.off == {name: mitigated.edit.off(name) for name in tiny.TARGETS}
     assert set(record.drift) == set(tiny.TARGETS)
-    assert record.cost.unet_sample_forwards == 2 * 6 + 2 * 2 * (1 + 3)
+    assert record.cost.unet_sample_forwards == 2 * 6 + 2 * 2 * (4 + 4)
 
 
 def test_no_mitigation_is_nothing_to_record(setting: Setting, targets: list[Item]) -> None:
