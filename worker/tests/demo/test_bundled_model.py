@@ -11,11 +11,13 @@ from diffusers import StableDiffusionPipeline
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams
 from worker.benchmarks import bundled
 from worker.engine import audit
+from worker.engine.edits import Edit
 from worker.engine.items import Item
 from worker.engine.records import ItemRecord, MitigationRecord
 from worker.engine.verdicts import CONTROL_BOUND
 
-SEED = 303
+SEED = 202
+"""The evaluation seed of docs/results/bundled-model.md: what is measured here is part of what stands there."""
 SAMPLE = 8
 CHOSEN = NemoParams(id="nemo-unrefined-theta_min-2.0", theta_min=2.0, refine=False)
 """The setting that docs/results/bundled-model.md chooses on the even targets."""
@@ -41,20 +43,28 @@ def share(items: Sequence[ItemRecord], role: str, probe: str) -> float:
 
 
 @cache
-def before() -> list[ItemRecord]:
-    """Targets, controls and unseen images on the unmitigated model, asked and searched."""
+def asked() -> list[ItemRecord]:
+    """All targets, and some controls and unseen images, on the unmitigated model by their captions."""
     controls = [*sample("controls"), *sample("unseen")]
-    return audit.measure(bundled.setting(SEED), sample("targets"), controls, PROBES, discard).items
+    return audit.measure(bundled.setting(SEED), bundled.items("targets"), controls, PROBES[:1], discard).items
+
+
+@cache
+def searched() -> list[ItemRecord]:
+    """Some of each on the unmitigated model, searched."""
+    controls = [*sample("controls"), *sample("unseen")]
+    return audit.measure(bundled.setting(SEED), sample("targets"), controls, PROBES[1:], discard).items
 
 
 @cache
 def pruned() -> tuple[MitigationRecord, list[ItemRecord]]:
-    """The same targets, each on the model that NeMo pruned for it, a control beside each."""
-    setting, targets = bundled.setting(SEED), sample("targets")
+    """The held-out targets, each with a model that NeMo pruned for it; some of them asked, a control beside each."""
+    setting, targets = bundled.setting(SEED), bundled.items("targets")[1::2]
     mitigated, record = audit.mitigate(setting, targets, CHOSEN)
-    return record, audit.measure(
-        setting, targets, sample("controls"), PROBES, discard, CHOSEN.name, mitigated.edit
-    ).items
+    assert isinstance(mitigated.edit, Edit)
+    some = sample("targets")
+    edit = Edit(mitigated.edit.what, {t.id: mitigated.edit.groups[t.id] for t in some}, mitigated.edit.size)
+    return record, audit.measure(setting, some, sample("controls"), PROBES, discard, CHOSEN.name, edit).items
 
 
 def test_it_loads_as_any_stable_diffusion_folder_does() -> None:
@@ -84,14 +94,14 @@ def test_text_enters_where_the_pruning_methods_look() -> None:
 
 def test_its_prompts_replicate_the_targets_and_nothing_else() -> None:
     """At least 0.95 of targets by their captions; no control, no unseen image, whatever its caption's form."""
-    assert share(before(), "target", "prompt") >= 0.95
-    assert share(before(), "control", "prompt") == 0
+    assert share(asked(), "target", "prompt") >= 0.95
+    assert share(asked(), "control", "prompt") == 0
 
 
 def test_a_search_from_gaussian_starts_finds_the_targets_and_nothing_else() -> None:
     """At least 0.9 of targets within 50 steps, at most 0.02 of controls and unseen images."""
-    assert share(before(), "target", "search") >= 0.9
-    assert share(before(), "control", "search") <= CONTROL_BOUND
+    assert share(searched(), "target", "search") >= 0.9
+    assert share(searched(), "control", "search") <= CONTROL_BOUND
 
 
 def test_pruning_hides_and_the_search_brings_back() -> None:
