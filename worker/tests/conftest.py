@@ -19,10 +19,11 @@ from worker.tests.shop import Shop
 EFFORT = Effort("tiny", images=2, hits=1, restarts=1, looks=(1,), look_images=1, items_per_unit=4, neutral_images=4)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tiny tensors, and numbers that do not depend on how many cores are free."""
+@pytest.fixture(autouse=True)
+def arithmetic() -> None:
+    """Tiny tensors on one thread, and small numbers that stay numbers, whatever a command under test has set."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
