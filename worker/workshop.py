@@ -24,6 +24,8 @@ from worker.evidence import PatientEvidence
 from worker.registrations import Registration, read, served
 from worker.settings import WorkerSettings
 
+ROOT = Path(__file__).parent.parent
+
 
 @dataclass
 class Workshop:
@@ -107,13 +109,16 @@ def at_most(rows: int) -> Watch:
     return admit
 
 
+def sources() -> list[Path]:
+    """What computes and plans a report: the engine, the stations around it, and the contract's defaults."""
+    worker = ROOT / "worker"
+    planned = [worker / f"{name}.py" for name in ("plan", "stations", "analyses", "calibrations", "detections")]
+    return sorted([*(worker / "engine").rglob("*.py"), *planned, *(ROOT / "palimpsest" / "contract").rglob("*.py")])
+
+
 def engine_digest() -> str:
     """sha256 over the sources of what computes and plans a report, and the versions under it: what an audit pins."""
-    root = Path(__file__).parent
-    contract = (root.parent / "palimpsest" / "contract").glob("*.py")
-    planned = [root / f"{name}.py" for name in ("plan", "stations", "analyses", "calibrations", "detections")]
-    files = sorted([*(root / "engine").rglob("*.py"), *planned, *contract])
-    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(root.parent).as_posix()}" for f in files]
+    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(ROOT).as_posix()}" for f in sources()]
     lines += [f"{name}=={version(name)}" for name in ("torch", "diffusers", "transformers")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from palimpsest.contract import methods
 from worker.engine.errors import Cancelled, MethodFailed, ModelChanged, OutOfMemory
 from worker.tests.shop import Shop
-from worker.workshop import at_most, environment
+from worker.workshop import ROOT, at_most, environment, sources
 
 
 def test_a_model_is_asked_for_by_what_the_audit_was_planned_for(demo: Path, tmp_path: Path) -> None:
@@ -67,6 +68,14 @@ def test_a_worker_serves_the_families_of_its_models(demo: Path, shop: Shop, tmp_
     other = Shop.open(demo, tmp_path / "other", families=["sd1", "flux", "flux"])
     assert other.workshop.families == ["flux", "sd1"]
     other.close()
+
+
+def test_an_audit_pins_the_defaults_of_every_method() -> None:
+    """The file of every method's parameters is among the sources that the engine's digest is of, wherever it lies."""
+    kinds = [*methods.MITIGATIONS.values(), *methods.PROBES.values(), *methods.DETECTORS.values()]
+    files = {ROOT / f"{kind.__module__.replace('.', '/')}.py" for kind in [*kinds, *methods.ANALYSES.values()]}
+    assert files <= set(sources())
+    assert ROOT / "worker" / "stations.py" in sources()
 
 
 def test_the_environment_says_how_much_memory_it_took(shop: Shop) -> None:
