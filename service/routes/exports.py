@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import StreamingResponse
 
 from palimpsest.contract.problems import Code
-from service import exports
+from service import answers, exports
 from service.gateway import TheGateway, TheTenant
 from service.routes.audits import AuditId
 from service.routes.documented import ALWAYS, TAKEN_AWAY, UNCHANGED, problems
@@ -41,16 +41,10 @@ def get_checkpoint(
     found = exports.checkpoint(gateway, tenant, audit_id, mitigation_id, now=time.time())
     etag = f'"{found.digest}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if is_current(known, etag):
+    if answers.is_known(known, etag):
         return Response(status_code=304, headers=headers)
     headers |= {
         "Content-Length": str(found.size),
         "Content-Disposition": f'attachment; filename="{mitigation_id}.safetensors"',
     }
     return StreamingResponse(exports.content(gateway, found), headers=headers, media_type=exports.MEDIA_TYPE)
-
-
-def is_current(known: str | None, etag: str) -> bool:
-    """Whether the tag, in its quotes, is among those of If-None-Match, which are compared weakly."""
-    tags = [tag.strip().removeprefix("W/") for tag in (known or "").split(",")]
-    return "*" in tags or etag in tags

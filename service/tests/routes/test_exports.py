@@ -14,9 +14,9 @@ from ledger import exports, units
 from ledger.stages import StagePlan, UnitPlan
 from ledger.tests.running import wait_until
 from palimpsest.client import AuditClient
+from service.answers import is_known
 from service.app import create_app
 from service.dispatch import RecordingDispatch
-from service.routes.exports import is_current
 from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
@@ -79,7 +79,7 @@ def test_a_checkpoint_is_given_out_as_it_was_kept(bench: Bench, asked: Asked) ->
 )
 def test_a_tag_is_compared_whole(known: str | None, current: bool) -> None:
     """Weakly, as If-None-Match is, and among several."""
-    assert is_current(known, '"ab"') is current
+    assert is_known(known, '"ab"') is current
 
 
 def test_a_mitigation_without_an_id_goes_by_its_kind(bench: Bench, asked: Asked) -> None:
