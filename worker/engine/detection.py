@@ -46,7 +46,7 @@ def detect(setting: Setting, prompts: list[str], params: DetectorParams) -> list
 
 def neutral_scores(setting: Setting, params: DetectorParams) -> list[float]:
     """What the detector says of the neutral prompts of its calibration; refused before any is heard if too few."""
-    prompts = calibration_prompts(setting.neutral, params.neutral_prompts)
+    prompts = setting.evenly(params.neutral_prompts)
     order(len(prompts), params.false_positive_rate)
     return scores_of(setting, prompts, params)
 
@@ -119,12 +119,6 @@ def every(
                 )
 
     return list(lines())
-
-
-def calibration_prompts(neutral: list[str], most: int) -> list[str]:
-    """So many of the neutral prompts at most, evenly spaced."""
-    n = min(most, len(neutral))
-    return [neutral[i * len(neutral) // n] for i in range(n)]
 
 
 def calibrate(neutral: list[float], alpha: float) -> float:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from palimpsest.contract.methods import MagnitudeParams
 from palimpsest.contract.report import StageCost
-from worker.engine.detection import Prompted, calibrate, calibration_prompts, detect, detected, every, surprise
+from worker.engine.detection import Prompted, calibrate, detect, detected, every, surprise
 from worker.engine.detectors import magnitude
 from worker.engine.errors import MethodFailed
 from worker.engine.records import DetectionRecord
@@ -39,12 +39,6 @@ def test_too_few_neutral_prompts_are_refused() -> None:
     assert calibrate([float(n) for n in range(99)], 0.01) == 98
     with pytest.raises(MethodFailed, match="98 neutral prompts are too few"):
         calibrate([0.0] * 98, 0.01)
-
-
-def test_calibration_prompts_are_spread_over_the_list() -> None:
-    """Three of seven: places 0, 2 and 4; never more than there are."""
-    assert calibration_prompts(list("abcdefg"), 3) == ["a", "c", "e"]
-    assert calibration_prompts(list("ab"), 9) == ["a", "b"]
 
 
 def test_a_prompt_louder_than_every_neutral_one_is_flagged(setting: Setting) -> None:
