@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from api_tests.stack import ROOT
+from ledger.tests.servers import free_port
 
 GIGABYTE = 10**9
 
@@ -20,10 +21,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The report that the command of ``make audit`` leaves, from a home of its own."""
     home = tmp_path_factory.mktemp("first")
     report = home / "report.json"
-    port = subprocess.run(
-        [sys.executable, "-m", "service.free_port"], capture_output=True, text=True, check=True
-    ).stdout
-    own = {"PALIMPSEST_HOME": str(home / "home"), "PALIMPSEST_PORT": port.strip()}
+    own = {"PALIMPSEST_HOME": str(home / "home"), "PALIMPSEST_PORT": str(free_port())}
     audit = [str(Path(sys.executable).parent / "palimpsest"), "audit", "run", "docs/first-audit.json"]
     command = [sys.executable, "-m", "service.up", "--", *audit, "--output", str(report)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False)
