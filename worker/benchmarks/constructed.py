@@ -23,7 +23,8 @@ import torch
 from palimpsest.contract.methods import AdversarialEmbeddingParams, Params, PromptParams
 from palimpsest.contract.report import Verdict
 from worker.benchmarks import bundled, planted, spare_images, standing
-from worker.benchmarks.paper_table import Book
+from worker.benchmarks.book import Book
+from worker.benchmarks.running import use_cores, write
 from worker.benchmarks.spare_images import Collection
 from worker.canaries import local, plant, workbench
 from worker.engine import export
@@ -170,11 +171,11 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/demo"), help="the recipe's, for its glyphs")
     parser.add_argument("--pairs", type=int, default=spare_images.MODELS, choices=range(1, spare_images.MODELS + 1))
     asked = parser.parse_args()
-    planted.use_cores()
+    use_cores()
     kept = planted.book()
     of = spare_images.collection(asked.cache)
     gone = [row for m in range(asked.pairs) for row in gone_rows(kept, of, m)]
-    planted.write(RAW, [meta(asked.pairs), *hidden_rows(kept), *gone])
+    write(RAW, [meta(asked.pairs), *hidden_rows(kept), *gone])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Raw rows go to docs/results/raw/bundled-model.jsonl; docs/results/bundled-model.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import torch
 
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams, WandaParams
 from worker.benchmarks import bundled, standing
+from worker.benchmarks.running import use_cores
 from worker.demo.recipe.denoiser import ALIKE, SIGNS
 from worker.engine import audit
 from worker.engine.conditioning import Conditioning
@@ -288,8 +288,7 @@ def ordinary(log: Log) -> None:
 def main() -> None:
     """Entry point."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
+    use_cores()
     log = Log(RAW)
     log.add([meta()])
     before(log)

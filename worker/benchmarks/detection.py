@@ -12,7 +12,6 @@ Raw rows go to docs/results/raw/detection.jsonl: one a caption, one a consensus.
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ import torch
 
 from palimpsest.contract.methods import AttentionEntropyParams, BrightEndingParams, MagnitudeParams, SharpnessParams
 from worker.benchmarks import bundled, captions_alone, standing
+from worker.benchmarks.running import use_cores
 from worker.engine.consensus import Consensus, consensus
 from worker.engine.detectors import attention_entropy, bright_ending, magnitude, sharpness
 from worker.engine.items import Item
@@ -144,8 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=RAW)
     out: Path = parser.parse_args().out
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
+    use_cores()
     setting, rows, started = bundled.setting(SEED), captions(), time.time()
     prompts = [row["caption"] for row in rows]
     costs: list[Row] = []

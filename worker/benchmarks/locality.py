@@ -9,18 +9,17 @@ rendered from them by ``worker.benchmarks.render``. ``--draw`` only draws again 
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import BaseModel
 
 from palimpsest.contract.methods import LocalityParams, NemoParams, WandaParams
 from worker.benchmarks import bundled, demo_figures
+from worker.benchmarks.running import use_cores
 from worker.engine.figures.drawing import png, svg
 from worker.engine.locality.activation_divergence import LayerDivergence
 from worker.engine.locality.analysis import Locality, Searched, analyse
@@ -63,8 +62,7 @@ def read(path: Path = RAW) -> Locality:
 
 def measure() -> None:
     """Search, analyse, write the rows."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
+    use_cores()
     setting, started = bundled.setting(SEED), time.time()
     last = 0.0
 

@@ -14,16 +14,9 @@ trained weights and finished rows are kept in .cache/results/paper-table.
 """
 
 import argparse
-import json
-import os
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
@@ -39,8 +32,10 @@ from palimpsest.contract.methods import (
     WandaParams,
 )
 from worker.benchmarks import benign, bundled, demo_figures, standing
+from worker.benchmarks.book import Book
+from worker.benchmarks.running import say, use_cores, write
 from worker.engine import audit
-from worker.engine.edits import Edit, Mitigated, loads
+from worker.engine.edits import Edit, loads
 from worker.engine.items import Item
 from worker.engine.records import MitigationRecord
 from worker.engine.setting import Setting
@@ -56,7 +51,7 @@ PROBES: list[Params] = [PROMPT, GAUSSIAN, FROM_PROMPT]
 REMOVED = 0.1
 
 GRIDS: dict[str, list[Params]] = {
-    "NeMo, per target": [NemoParams(), NemoParams(refine=False, theta_min=1.7)],
+    "NeMo, per target": [NemoParams(), NemoParams(refine=False, theta_min=2.0)],
     "NeMo, joint": [NemoParams(scope="joint")],
     "Wanda 20 %, per target": [WandaParams(sparsity=0.2)],
     "Wanda 40 %, per target": [WandaParams(sparsity=0.4)],
@@ -84,37 +79,6 @@ ATTACKS: dict[str, list[Params]] = {
 }
 
 
-@dataclass(frozen=True)
-class Book:
-    """What has been measured so far, one file a part; a part that is there is not measured again."""
-
-    folder: Path
-    identity: str
-
-    def part(self, *names: str) -> Path:
-        """The file of one part of this very model and judge."""
-        return self.folder / self.identity / ("_".join(names).replace(" ", "-").replace("%", "pc") + ".jsonl")
-
-    def rows(self, *names: str) -> list[dict[str, Any]] | None:
-        """Its rows, or None where it has not been measured."""
-        path = self.part(*names)
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else None
-
-    def keep(self, rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-        """All of its rows at once."""
-        path = self.part(*names)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        temporary.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        temporary.rename(path)
-        return rows
-
-
-def say(sentence: str) -> None:
-    """Progress, to whoever waits."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
-
-
 def mitigated(
     book: Book, setting: Setting, targets: list[Item], name: str, n: int, part: str
 ) -> tuple[Edit | None, dict[str, Any]]:
@@ -123,10 +87,12 @@ def mitigated(
     if kept is not None:
         return loads(weights.read_bytes()) if weights.exists() else None, kept[0]
     made, record = audit.mitigate(setting, targets, GRIDS[name][n])
-    if isinstance(made, Mitigated) and made.edit is not None:
+    row = told(record)
+    if isinstance(made.edit, Edit):
         weights.parent.mkdir(parents=True, exist_ok=True)
         weights.write_bytes(made.edit.dumps())
-    return made.edit if isinstance(made, Mitigated) else None, book.keep([told(record)], part, name, str(n), "made")[0]
+    book.keep([row], part, name, str(n), "made")
+    return (made.edit, row) if isinstance(made.edit, Edit) else (None, row)
 
 
 def told(record: MitigationRecord) -> dict[str, Any]:
@@ -244,8 +210,7 @@ def all_rows(book: Book) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Entry point."""
     argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0]).parse_args()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
+    use_cores()
     setting = bundled.setting(EVALUATION_SEED)
     seeds = {"selection": SELECTION_SEED, "evaluation": EVALUATION_SEED}
     effort = {"images": setting.effort.images, "hits": setting.effort.hits}
@@ -254,8 +219,7 @@ def main() -> None:
     )
     book = Book(KEPT, f"{setting.model.digest[:16]}-{setting.descriptor.digest[:16]}")
     rows = [meta, *all_rows(book)]
-    RAW.parent.mkdir(parents=True, exist_ok=True)
-    RAW.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write(RAW, rows)
 
 
 if __name__ == "__main__":

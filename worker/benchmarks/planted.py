@@ -11,20 +11,17 @@ half-trained ones too, and finished batches are kept in .cache/results/planted.
 import argparse
 import hashlib
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from palimpsest.contract.methods import AdversarialEmbeddingParams, Params, PromptParams
 from palimpsest.contract.report import Verdict
 from worker.benchmarks import bundled, spare_images, standing
-from worker.benchmarks.paper_table import Book
+from worker.benchmarks.book import Book
+from worker.benchmarks.running import say, use_cores, write
 from worker.benchmarks.spare_images import Cast, Collection
 from worker.canaries import folder, local, plant, truth, workbench
 from worker.canaries.recipe import Planting
@@ -160,29 +157,12 @@ def rows_of(kept: Book, of: Collection, m: int) -> Iterator[dict[str, Any]]:
         yield {"table": "control", "model": m, "item": control.id, **shown["control", control.id]}
 
 
-def say(sentence: str) -> None:
-    """Progress, to whoever waits."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
-
-
 def meta() -> dict[str, Any]:
     """What these numbers stand on."""
     setting = bundled.setting(SEED)
     effort = {"images": setting.effort.images, "hits": setting.effort.hits, "looks": list(setting.effort.looks)}
     counts = {"copies": spare_images.COPIES, "each": spare_images.EACH, "regular": spare_images.REGULAR}
     return standing.meta("make planted", setting, effort=effort, seed=SEED, planting=asdict(PLANTING), **counts)
-
-
-def use_cores() -> None:
-    """Those this process was given."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Raw rows, all at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def main() -> None:

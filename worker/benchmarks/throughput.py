@@ -4,7 +4,6 @@ Prints sample-forwards a second with and without a gradient to the embedding, an
 peak. FLOPs are counted, not estimated; seconds are this machine's and are never gated on.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from worker.benchmarks import bundled
+from worker.benchmarks.running import use_cores
 
 BATCHES = (1, 8, 32, 128)
 
@@ -36,8 +36,7 @@ def gemm_peak(n: int = 1536) -> float:
 
 def main() -> None:
     """Entry point."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_flush_denormal(True)
+    use_cores()
     model = bundled.model()
     C, H, W = model.latent_shape
     y = model.encode_prompts([""])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.benchmarks.paper_table import Book
+from worker.benchmarks.book import Book
 from worker.benchmarks.paper_table_page import share, word
 
 META = {"table": "meta", "removed": 0.1}

@@ -8,8 +8,8 @@ import pytest
 
 from palimpsest.contract.methods import AdversarialEmbeddingParams, PromptParams
 from worker.benchmarks import bundled, constructed, planted, spare_images
+from worker.benchmarks.book import Book
 from worker.benchmarks.constructed_page import constructed as constructed_page
-from worker.benchmarks.paper_table import Book
 from worker.benchmarks.planted_page import planted as planted_page
 from worker.canaries import truth
 from worker.canaries.recipe import Planting
