@@ -1,7 +1,10 @@
 """What can be done with audits that are there: look up, list, cancel, read the report and what was kept."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ledger import audits
@@ -68,11 +71,12 @@ def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes
             raise Refusal(
                 Code.REPORT_REMOVED, "the time for which reports are kept is over; audit again", headers=FINAL
             )
-    return _read(gateway, tenant, row.report_digest, "the report")
+    with _kept("the report"):
+        return gateway.evidence.get(tenant, row.report_digest)
 
 
-def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple[bytes, str]:
-    """The bytes of a file that an audit kept, and their media type. Raises NotFound, or a Refusal if there is none."""
+def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple[Iterator[bytes], str]:
+    """A file that an audit kept, in blocks, and its media type. Raises NotFound, or a Refusal if there is none."""
     look_up(gateway, tenant, audit_id)
     found = None
     if DIGEST.fullmatch(digest):
@@ -84,12 +88,20 @@ def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple
     if removed:
         detail = "the time for which such files are kept is over; audit again"
         raise Refusal(Code.EVIDENCE_REMOVED, detail, headers=FINAL)
-    return _read(gateway, tenant, digest, "the file"), media_type
+    return blocks(gateway, tenant, digest, "the file"), media_type
 
 
-def _read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
+def blocks(gateway: Gateway, tenant: str, digest: str, what: str) -> Iterator[bytes]:
+    """A kept file, block by block: what is damaged breaks off before its last block. Raises a Refusal at once."""
+    found = gateway.evidence.blocks(tenant, digest)
+    with _kept(what):
+        return chain([next(found)], found)
+
+
+@contextmanager
+def _kept(what: str) -> Iterator[None]:
     try:
-        return gateway.evidence.get(tenant, digest)
+        yield
     except OSError as error:
         raise EvidenceRefused from error
     except (EvidenceMissing, EvidenceCorrupt) as error:

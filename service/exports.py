@@ -6,18 +6,16 @@ with other weights; an audit that has not ended; a mitigation that came to nothi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from ledger import exports
 from ledger.audits import AuditRow
-from ledger.errors import EvidenceCorrupt, EvidenceMissing
 from ledger.exports import Export
 from palimpsest.contract.methods import is_exportable
 from palimpsest.contract.problems import Code
 from palimpsest.contract.status import TERMINAL
 from service import answers, audits
-from service.errors import FINAL, EvidenceRefused, Refusal
+from service.errors import FINAL, Refusal
 from service.gateway import Gateway
 
 MEDIA_TYPE = "application/vnd.safetensors"
@@ -68,13 +66,5 @@ def _there(found: Export | None) -> tuple[str, int]:
 
 
 def content(gateway: Gateway, found: Checkpoint) -> Iterator[bytes]:
-    """Block by block; what turns out to be damaged breaks off before its last block. Raises a Refusal at once."""
-    blocks = gateway.evidence.blocks(found.tenant, found.digest)
-    try:
-        first = next(blocks)
-    except OSError as error:
-        raise EvidenceRefused from error
-    except (EvidenceMissing, EvidenceCorrupt) as error:
-        detail = "the checkpoint is recorded but its bytes are gone or damaged; audit again with force_new"
-        raise Refusal(Code.INTERNAL_ERROR, detail, headers=FINAL) from error
-    return chain([first], blocks)
+    """Block by block, as any kept file. Raises a Refusal at once."""
+    return audits.blocks(gateway, found.tenant, found.digest, "the checkpoint")

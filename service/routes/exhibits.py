@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
+from fastapi.responses import StreamingResponse
 
 from palimpsest.contract.problems import Code
 from service import audits
@@ -23,7 +24,7 @@ HEADERS = {
 
 @router.get(
     "/v1/audits/{audit_id}/evidence/{digest}",
-    response_class=Response,
+    response_class=StreamingResponse,
     responses={
         **problems(*ALWAYS, Code.AUDIT_NOT_FOUND, Code.EVIDENCE_NOT_FOUND, Code.EVIDENCE_REMOVED),
         200: EVIDENCE,
@@ -32,4 +33,4 @@ HEADERS = {
 def get_evidence(audit_id: AuditId, digest: Digest, gateway: TheGateway, tenant: TheTenant) -> Response:
     """A file that the audit kept, byte for byte: a picture, an embedding, a mitigation's edit."""
     content, media_type = audits.evidence(gateway, tenant, audit_id, digest)
-    return Response(content, media_type=media_type, headers=HEADERS)
+    return StreamingResponse(content, media_type=media_type, headers=HEADERS)
