@@ -64,10 +64,19 @@ def played(servers: dict[str, str], collector: Collector) -> Iterator[Played]:
 
 
 @pytest.fixture(scope="module")
-def url(played: Played) -> str:
-    """Where the gateway is, once the service takes audits."""
+def key(played: Played) -> str:
+    """The first API key, made as the runbook has it: in the sweeper, before there is a gateway."""
     assert played.run("upgrade") == 0, played.log("upgrade").read_text()
-    for name in ("gateway", "sweeper", "worker"):
+    played.start("sweeper")
+    made = played.inside("sweeper", "python", "-m", "service.init")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def url(played: Played, key: str) -> str:
+    """Where the gateway is, once the service takes audits."""
+    for name in ("gateway", "worker"):
         played.start(name)
     url = f"http://127.0.0.1:{played.also['UVICORN_PORT']}"
 
@@ -99,7 +108,7 @@ def lines(played: Played, name: str, event: str) -> list[dict[str, Any]]:
 
 def test_the_health_checks_of_the_images_pass(played: Played, url: str) -> None:
     """Inside the file systems of the services, where the worker's heartbeat is."""
-    assert httpx.get(f"{url}/readyz", timeout=5).json() == {"status": "ready"}
+    assert httpx.get(f"{url}/readyz", timeout=5).json() == {"status": "ready", "keys": "required"}
     assert played.healthy("gateway")
     assert played.healthy("worker")
 
@@ -113,33 +122,37 @@ def test_services_can_write_nowhere_but_in_tmp_and_at_home(played: Played, url: 
             assert played.inside(name, "touch", f"{folder}/written").returncode == 0
 
 
-def test_an_audit_leaves_one_trace_from_post_to_report(played: Played, collector: Collector, url: str) -> None:
+def test_an_audit_leaves_one_trace_from_post_to_report(
+    played: Played, collector: Collector, url: str, key: str
+) -> None:
     """Cancelled as soon as it is planned, so that its report is a partial one; then all spans are of one trace.
 
     Every process wrote its canonical lines as JSON, with that trace in them.
     """
     asked = {"model": "bundled", "target_set": "bundled:first-targets", "mitigations": [{"kind": "none"}]}
-    key = {"Idempotency-Key": str(uuid4())}
-    audit = httpx.post(f"{url}/v1/audits", json=asked, headers=key, timeout=30).raise_for_status().json()["id"]
+    client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+    fresh = {"Idempotency-Key": str(uuid4())}
+    audit = client.post("/v1/audits", json=asked, headers=fresh).raise_for_status().json()["id"]
 
     def spans() -> list[str]:
         return [span.name for span in collector.spans if span.trace == trace]
 
     def status() -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{url}/v1/audits/{audit}", timeout=30).json()
+        found: dict[str, Any] = client.get(f"/v1/audits/{audit}").json()
         return found
 
     wait_until(lambda: any(span.name == "POST /v1/audits" for span in collector.spans), lambda: collector.spans)
     [trace] = [span.trace for span in collector.spans if span.name == "POST /v1/audits"]
     wait_until(lambda: "unit plan" in spans(), lambda: (collector.spans, status(), played.log("worker").read_text()))
-    httpx.post(f"{url}/v1/audits/{audit}/cancel", timeout=30).raise_for_status()
+    client.post(f"/v1/audits/{audit}/cancel").raise_for_status()
     wait_until(lambda: status()["state"] == "cancelled", status)
     wait_until(lambda: "unit report" in spans(), lambda: collector.spans)
     assert {span.service for span in collector.spans if span.trace == trace} == {
         "palimpsest-gateway",
         "palimpsest-worker",
     }
-    assert httpx.get(f"{url}/v1/audits/{audit}/report", timeout=30).status_code == 200
+    assert client.get(f"/v1/audits/{audit}/report").status_code == 200
+    client.close()
 
     [posted] = [line for line in lines(played, "gateway", "request") if line["method"] == "POST" and "trace" in line][
         :1

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from ledger import accesses
 from service.tests.conftest import Bench
+from service.tests.keyed import a_key, ask
 
 Asked = Callable[..., dict[str, Any]]
 
@@ -80,3 +82,16 @@ def test_a_report_in_a_store_that_is_away_is_asked_for_later(bench: Bench, asked
     answer = bench.client.get(f"/v1/audits/{audit}/report")
     assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
     assert answer.headers["Retry-After"].isdecimal()
+
+
+def test_whoever_reads_a_report_is_recorded(bench: Bench, asked: Asked) -> None:
+    """Each time, by the id of the key; not who asked in vain."""
+    audit_id = bench.submitted(asked())
+    key = a_key(bench, "audits:read")
+    assert ask(bench, key, f"/v1/audits/{audit_id}/report").status_code == 409
+    bench.conclude(b"{}")
+    for _ in range(2):
+        assert ask(bench, key, f"/v1/audits/{audit_id}/report").content == b"{}"
+    with bench.ledger.reading() as connection:
+        rows = accesses.after(connection, "local", 0)
+    assert [(row.actor, row.action, row.subject) for row in rows[1:]] == [(key.id, "report.read", audit_id)] * 2
