@@ -57,12 +57,11 @@ def append(connection: Connection, tenant: str, *, actor: str, action: str, subj
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(tenant, 2507168802))))
     last = head(connection, tenant)
     at: float = connection.execute(select(now())).scalar_one()
-    row = {"at": at, "actor": actor, "action": action, "subject": subject}
-    link = hashed(last.hash, tenant, last.seq + 1, **row)
-    connection.execute(
-        insert(accesses).values(tenant_id=tenant, seq=last.seq + 1, **row, previous=last.hash, hash=link)
-    )
-    return Head(last.seq + 1, link)
+    seq = last.seq + 1
+    link = hashed(last.hash, tenant, seq, at=at, actor=actor, action=action, subject=subject)
+    told = {"at": at, "actor": actor, "action": action, "subject": subject}
+    connection.execute(insert(accesses).values(tenant_id=tenant, seq=seq, **told, previous=last.hash, hash=link))
+    return Head(seq, link)
 
 
 def hashed(previous: str, tenant: str, seq: int, *, at: float, actor: str, action: str, subject: str) -> str:

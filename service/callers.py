@@ -5,6 +5,7 @@ OpenAPI tells every route's scope, and a route without one is a failed test (``s
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Any
 
@@ -119,6 +120,7 @@ def without_port(name: str) -> str:
     return name.partition(":")[0]
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine's own, by its address or as ``localhost``."""
     if host.lower() == "localhost":

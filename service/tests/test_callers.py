@@ -148,5 +148,7 @@ def test_without_addresses_nobody_is_local() -> None:
         "headers": [(b"host", b"localhost")],
     }
     assert is_local(whole)
-    for missing in ({"client": None}, {"server": None}, {"server": ("/run/palimpsest.sock", None)}, {"headers": []}):
+    socket = {"server": ("/run/palimpsest.sock", None)}
+    lacking: list[dict[str, Any]] = [{"client": None}, {"server": None}, socket, {"headers": []}]
+    for missing in lacking:
         assert not is_local({**whole, **missing})

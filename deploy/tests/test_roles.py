@@ -1,0 +1,187 @@
+"""deploy/postgres/roles.sql on a real server: each process can do its work, and what it may not it cannot."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.exc import ProgrammingError
+
+from deploy.tests.images import ROOT
+from ledger import accesses, catalogue, keys, schema, workers
+from ledger.database import Ledger
+from ledger.keys import KeyRow
+from ledger.tests.driver import TENANT, Driver, report, stage
+from ledger.tests.servers import PostgreSQL, programs_of_postgresql
+
+SCRIPT = ROOT / "deploy/postgres/roles.sql"
+READ, ADD, WRITE = frozenset({"SELECT"}), frozenset({"SELECT", "INSERT"}), frozenset({"SELECT", "INSERT", "UPDATE"})
+ALL, NOTHING = WRITE | {"DELETE"}, frozenset[str]()
+SHARED = dict.fromkeys(("audits", "stages", "stage_edges", "units", "events", "models", "methods"), WRITE)
+CLEARED = dict.fromkeys(("evidence", "condemned", "workers"), ALL)
+MAY: dict[str, dict[str, frozenset[str]]] = {
+    "worker": {
+        **SHARED,
+        **CLEARED,
+        "outbox": WRITE,
+        "idempotency": NOTHING,
+        "api_keys": NOTHING,
+        "accesses": NOTHING,
+        "alembic_version": READ,
+    },
+    "gateway": {
+        **SHARED,
+        **CLEARED,
+        "outbox": ALL,
+        "idempotency": WRITE,
+        "api_keys": ADD,
+        "accesses": ADD,
+        "alembic_version": READ,
+    },
+}
+"""What each role may do with each table as a whole."""
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL) -> Iterator[str]:
+    """A ledger whose owner has upgraded it and run the script, twice."""
+    url = postgresql.database("roles")
+    owner = Ledger(url)
+    owner.upgrade()
+    owner.close()
+    for role in MAY:
+        postgresql.execute(f"CREATE ROLE roles_{role} LOGIN")
+    address = make_url(url).set(drivername="postgresql").render_as_string()
+    roles = [word for role in MAY for word in ("-v", f"{role}=roles_{role}")]
+    for _ in range(2):
+        psql = [str(programs_of_postgresql() / "psql"), "-q", *roles, "-f", str(SCRIPT), address]
+        subprocess.run(psql, check=True, capture_output=True)
+    yield url
+    postgresql.drop("roles")
+    for role in MAY:
+        postgresql.execute(f"DROP ROLE roles_{role}")
+
+
+def as_role(url: str, role: str) -> Ledger:
+    """The ledger as this role sees it."""
+    return Ledger(make_url(url).set(username=f"roles_{role}").render_as_string())
+
+
+@pytest.fixture
+def owner(url: str) -> Iterator[Ledger]:
+    """Who upgrades and backs up."""
+    ledger = Ledger(url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def worker(url: str) -> Iterator[Ledger]:
+    """Who runs models."""
+    ledger = as_role(url, "worker")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def gateway(url: str) -> Iterator[Ledger]:
+    """Who answers, and who sweeps."""
+    ledger = as_role(url, "gateway")
+    yield ledger
+    ledger.close()
+
+
+def issue(ledger: Ledger) -> KeyRow:
+    """A key."""
+    with ledger.writing() as connection:
+        scopes = ["audits:read"]
+        return keys.create(connection, TENANT, prefix="p" * 12, secret="s" * 43, name="n", scopes=scopes)
+
+
+def refused(ledger: Ledger, *statements: str) -> None:
+    """Each of these is one that the server does not allow."""
+    for statement in statements:
+        with pytest.raises(ProgrammingError, match="permission denied"), ledger.writing() as connection:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize("role", MAY)
+def test_every_table_is_open_or_closed_on_purpose(owner: Ledger, role: str) -> None:
+    """As the table above has it: a table of a later release has to be put there, and is closed until it is."""
+    assert set(MAY[role]) == {table.name for table in schema.metadata.sorted_tables} | {"alembic_version"}
+    asked = f"has_table_privilege('roles_{role}', '%s', '%s')"
+    with owner.reading() as connection:
+        for table, allowed in MAY[role].items():
+            every = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+            has = {one for one in every if connection.exec_driver_sql(f"SELECT {asked % (table, one)}").scalar_one()}
+            assert (table, has) == (table, allowed)
+
+
+def test_a_worker_cannot_read_keys(owner: Ledger, worker: Ledger) -> None:
+    """Not a column, not a count; nor can it make one, revoke one, or become somebody who can."""
+    key = issue(owner)
+    refused(
+        worker,
+        "SELECT * FROM api_keys",
+        "SELECT count(*) FROM api_keys",
+        "SELECT prefix FROM api_keys",
+        "SELECT digest FROM api_keys",
+        "UPDATE api_keys SET revoked_at = NULL",
+        "DELETE FROM api_keys",
+        "INSERT INTO api_keys SELECT * FROM api_keys",
+        "COPY api_keys TO STDOUT",
+        "TABLE accesses",
+        "INSERT INTO accesses VALUES ('local', 1, 0, 'x', 'x', 'x', 'x', 'x')",
+        "SELECT key FROM idempotency",
+        "SET ROLE roles_gateway",
+        "SET ROLE postgres",
+        "GRANT SELECT ON api_keys TO roles_worker",
+        "CREATE TABLE mine (a int)",
+    )
+    with owner.reading() as connection:
+        assert keys.get(connection, TENANT, key.id) == key
+
+
+def test_a_worker_can_do_its_work(gateway: Ledger, worker: Ledger) -> None:
+    """From its first sign of life to the report of an audit that the gateway took in; the outbox is the sweeper's."""
+    taken, works = Driver(gateway), Driver(worker)
+    worker.require_current()
+    with worker.writing() as connection:
+        workers.seen(connection, TENANT, owner="worker-1", engine="engine-1", families=["sd1"])
+        catalogue.publish(connection, TENANT, engine="engine-1", cards=[{"id": "bundled"}], method_cards=[])
+    audit_id = taken.submit()
+    plan = [stage("probe", 2), report("probe")]
+    while ticket := works.claim_next():
+        assert works.renew(ticket)
+        works.finish(ticket, planned=plan if ticket.kind == "plan" else None)
+        taken.publish()
+    assert taken.audit(audit_id).state == "succeeded"
+    with worker.writing() as connection:
+        workers.gone(connection, TENANT, owner="worker-1")
+
+
+def test_a_gateway_keeps_keys_but_cannot_change_them(gateway: Ledger) -> None:
+    """It issues, revokes and notes use; a scope, a secret or a tenant stays what it was, and no key goes away."""
+    key = issue(gateway)
+    with gateway.writing() as connection:
+        keys.used(connection, [(TENANT, key.id)])
+        assert keys.revoke(connection, TENANT, key.id).revoked_at is not None
+    refused(
+        gateway,
+        "UPDATE api_keys SET scopes = '[\"admin\"]'",
+        "UPDATE api_keys SET digest = 'x'",
+        "UPDATE api_keys SET tenant_id = 'x'",
+        "UPDATE api_keys SET expires_at = NULL",
+        "DELETE FROM api_keys",
+        "TRUNCATE api_keys",
+    )
+
+
+def test_a_gateway_adds_to_the_log_but_cannot_change_it(gateway: Ledger) -> None:
+    """Two rows, and they stay."""
+    with gateway.writing() as connection:
+        for subject in ("aud_1", "aud_2"):
+            accesses.append(connection, TENANT, actor="key_a", action="report.read", subject=subject)
+    refused(gateway, "UPDATE accesses SET subject = 'x'", "DELETE FROM accesses WHERE seq = 2", "TRUNCATE accesses")
+    with gateway.reading() as connection:
+        assert accesses.verify(connection, TENANT).seq == 2
