@@ -4,6 +4,7 @@ Both matrices come from the OpenAPI document. A new route is in them by itself; 
 is said here whose example is asked for, and one that needs no key fails unless it is known here.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from palimpsest.contract.keys import SCOPES, IssuedKey, Scope
 from service.tests.conftest import Bench
 from service.tests.keyed import a_key, ask, bearing
+from service.tests.routes.test_exports import DELTA, JOINT, mitigated
 
 Asked = Callable[..., dict[str, Any]]
 Operation = tuple[str, str]
@@ -20,7 +22,7 @@ OPEN = {"/healthz", "/readyz"}
 """Documented, and ask nobody."""
 UNDOCUMENTED = {"/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
 """Ask nobody either: the deployment's own, and what describes the API."""
-UNKNOWN = {"audit_id": "aud_" + "0" * 26, "key_id": "key_" + "0" * 26}
+UNKNOWN = {"audit_id": "aud_" + "0" * 26, "key_id": "key_" + "0" * 26, "digest": "0" * 64, "mitigation_id": "none"}
 """Ids of nothing."""
 NOT_THERE = {"audit_id": "AUDIT_NOT_FOUND", "key_id": "API_KEY_NOT_FOUND"}
 
@@ -43,10 +45,12 @@ def with_ids(bench: Bench) -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def mine(bench: Bench, asked: Asked) -> dict[str, str]:
-    """A tenant's audit that has a report, and a key of it."""
-    audit_id = bench.submitted(asked())
-    bench.conclude(b'{"mine": true}')
-    return {"audit_id": audit_id, "key_id": a_key(bench, "audits:read").id}
+    """A tenant's audit that has a report, its mitigation, the file that this kept; and a key."""
+    audit_id = mitigated(bench, asked(mitigations=[JOINT]))
+    bench.write_report(b'{"mine": true}')
+    kept = hashlib.sha256(DELTA).hexdigest()
+    key_id = a_key(bench, "audits:read").id
+    return {"audit_id": audit_id, "key_id": key_id, "digest": kept, "mitigation_id": "mine"}
 
 
 def everything(bench: Bench) -> list[Any]:
@@ -68,7 +72,7 @@ def test_what_is_another_tenants_is_not_there(bench: Bench, mine: dict[str, str]
         assert (theirs.status_code, theirs.json()["code"]) == (404, NOT_THERE[name]), (method, path)
         assert theirs.content == nothing.content, (method, path)
         cells += 1
-    assert cells >= 5
+    assert cells >= 7
     assert strangers_use(everything(bench)) == strangers_use(before)
     for method, path, _ in with_ids(bench):
         assert ask(bench, owner, path.format(**mine), method).status_code != 404, (method, path)
@@ -85,9 +89,22 @@ def test_no_list_has_anything_of_another_tenants(bench: Bench, mine: dict[str, s
     lists = [path for method, path in operations(bench) if method == "GET" and "{" not in path]
     told = {path: ask(bench, stranger, path) for path in lists}
     assert {path: answer.status_code for path, answer in told.items()} == dict.fromkeys(lists, 200)
-    assert not [path for path, answer in told.items() if any(its in answer.text for its in mine.values())]
+    ids = [mine[name] for name in ("audit_id", "key_id", "digest")]
+    assert not [path for path, answer in told.items() if any(its in answer.text for its in ids)]
     assert mine["audit_id"] in ask(bench, owner, "/v1/audits").text
     assert mine["key_id"] in ask(bench, owner, "/v1/admin/keys").text
+
+
+def test_what_an_audit_kept_is_not_found_by_way_of_another_tenants_audit(
+    bench: Bench, mine: dict[str, str], asked: Asked
+) -> None:
+    """The stranger's own audit, and behind it the ids of my file and my mitigation: 404."""
+    stranger = a_key(bench, tenant="other")
+    own = bench.post(asked(), **bearing(stranger)).json()["id"]
+    nested = [(method, path) for method, path in operations(bench) if path.count("{") == 2]
+    answers = [ask(bench, stranger, path.format(**{**mine, "audit_id": own}), method) for method, path in nested]
+    assert {answer.status_code for answer in answers} == {404}
+    assert {answer.json()["code"] for answer in answers} == {"EVIDENCE_NOT_FOUND", "MITIGATION_NOT_FOUND"}
 
 
 def test_equal_keys_and_requests_of_two_tenants_are_two_audits(
@@ -95,11 +112,12 @@ def test_equal_keys_and_requests_of_two_tenants_are_two_audits(
 ) -> None:
     """Neither an Idempotency-Key nor an equal request that has been answered leads to another tenant's audit."""
     stranger = a_key(bench, tenant="other")
-    answer = bench.post(asked(), **bearing(stranger))
+    asks_the_same = asked(mitigations=[JOINT])
+    answer = bench.post(asks_the_same, **bearing(stranger))
     assert answer.status_code == 202
     assert answer.json()["id"] != mine["audit_id"]
     assert "Idempotent-Replayed" not in answer.headers
-    assert bench.post(asked(), key="another-key-0000-0001", **bearing(stranger)).json()["id"] != mine["audit_id"]
+    assert bench.post(asks_the_same, key="another-key-0000-0001", **bearing(stranger)).json()["id"] != mine["audit_id"]
 
 
 def needed(told: dict[str, Any]) -> str:
