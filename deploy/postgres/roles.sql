@@ -2,8 +2,8 @@
 --
 --     psql -v worker=palimpsest_worker -v gateway=palimpsest_gateway -f deploy/postgres/roles.sql "$DATABASE"
 --
--- Both roles are there already (CREATE ROLE … LOGIN PASSWORD '…'), own nothing and belong to nothing. What is not granted
--- here is not allowed, so that a table of a later release is closed until a line here opens it.
+-- Both roles are there already (logins.sql), own nothing and belong to nothing. What is not granted here is not allowed, so
+-- that a table of a later release is closed until a line here opens it.
 --
 -- A worker runs models of unknown origin: it can do its units and nothing else. It sees no API key, no log of accesses and
 -- no idempotency key. Gateway and sweeper can issue and revoke keys but not change what one opens, and can add to the log of

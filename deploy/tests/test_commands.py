@@ -4,6 +4,7 @@ It takes long because it is the whole service, and loads the bundled model: abou
 """
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 from redis import Redis as RedisClient
 
 from deploy.tests.collector import Collector
+from deploy.tests.images import ROOT
 from deploy.tests.played import Played
 from deploy.tests.test_compose import FILE, SECRETS, composed
-from ledger.tests.servers import ObjectStore, PostgreSQL, Redis, free_port
+from ledger.tests.servers import ObjectStore, PostgreSQL, Redis, free_port, programs_of_postgresql
 
 PATIENCE = 300.0
 """Seconds for libraries to load and models to be inspected on a machine that is busy with something else."""
@@ -27,7 +29,7 @@ PATIENCE = 300.0
 @pytest.fixture(scope="module")
 def servers(postgresql: PostgreSQL) -> Iterator[dict[str, str]]:
     """The other services of the file, by the addresses it names them with."""
-    postgresql.execute("CREATE ROLE palimpsest LOGIN")
+    postgresql.execute("CREATE ROLE palimpsest LOGIN CREATEROLE")
     postgresql.execute("CREATE DATABASE palimpsest OWNER palimpsest")
     with Redis() as redis, ObjectStore() as store:
         client = RedisClient(port=redis.port)
@@ -67,29 +69,48 @@ def played(servers: dict[str, str], collector: Collector) -> Iterator[Played]:
 def key(played: Played) -> str:
     """The first API key, made as the runbook has it: in the sweeper, before there is a gateway."""
     assert played.run("upgrade") == 0, played.log("upgrade").read_text()
+    make_roles(played)
     played.start("sweeper")
     made = played.inside("sweeper", "python", "-m", "service.init")
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
 
 
+def make_roles(played: Played) -> None:
+    """What the service of that name does, whose image has nothing of ours."""
+    service = played.services["roles"]
+    host, _, port = played.addresses["postgres:5432"].partition(":")
+    told = {**service["environment"], "PGHOST": host, "PGPORT": port}
+    [program, *words] = [word.replace("/roles/", f"{ROOT}/deploy/postgres/") for word in service["command"]]
+    psql = [str(programs_of_postgresql() / program), *words]
+    subprocess.run(psql, env=told, check=True, capture_output=True, timeout=60)
+
+
 @pytest.fixture(scope="module")
-def url(played: Played, key: str) -> str:
-    """Where the gateway is, once the service takes audits."""
-    for name in ("gateway", "worker"):
-        played.start(name)
+def gateway(played: Played, key: str) -> str:
+    """Where the gateway is, once it answers; there is no worker yet."""
+    played.start("gateway")
     url = f"http://127.0.0.1:{played.also['UVICORN_PORT']}"
-
-    def ready() -> bool:
-        for name, process in played.running.items():
-            assert process.poll() is None, f"the {name} has ended:\n{played.log(name).read_text()[-3000:]}"
-        try:
-            return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    wait_until(ready, lambda: played.log("worker").read_text()[-3000:])
+    wait_until(lambda: answers(played, f"{url}/healthz"), lambda: played.log("gateway").read_text()[-3000:])
     return url
+
+
+@pytest.fixture(scope="module")
+def url(played: Played, gateway: str) -> str:
+    """The same, once the service takes audits."""
+    played.start("worker")
+    wait_until(lambda: answers(played, f"{gateway}/readyz"), lambda: played.log("worker").read_text()[-3000:])
+    return gateway
+
+
+def answers(played: Played, address: str) -> bool:
+    """Whether it is 200 there; AssertionError when a process has ended."""
+    for name, process in played.running.items():
+        assert process.poll() is None, f"the {name} has ended:\n{played.log(name).read_text()[-3000:]}"
+    try:
+        return httpx.get(address, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def wait_until(holds: Callable[[], bool], told: Callable[[], object]) -> None:
@@ -104,6 +125,13 @@ def lines(played: Played, name: str, event: str) -> list[dict[str, Any]]:
     """The JSON lines of this event in a service's log."""
     found = [json.loads(line) for line in played.log(name).read_text().splitlines() if line.startswith("{")]
     return [line for line in found if line["event"] == event]
+
+
+def test_the_gateway_asks_for_the_key_that_was_printed(gateway: str, key: str) -> None:
+    """Over the database role of its own; nobody gets in without, though the request comes from this machine."""
+    assert httpx.get(f"{gateway}/v1/audits", timeout=30).json()["code"] == "API_KEY_MISSING"
+    listed = httpx.get(f"{gateway}/v1/admin/keys", headers={"Authorization": f"Bearer {key}"}, timeout=30)
+    assert [one["name"] for one in listed.raise_for_status().json()["data"]] == ["admin"]
 
 
 def test_the_health_checks_of_the_images_pass(played: Played, url: str) -> None:
