@@ -21,9 +21,8 @@ GRANT SELECT ON alembic_version TO :"worker", :"gateway";
 GRANT SELECT, INSERT, UPDATE ON
   audits, stages, stage_edges, units, outbox, events, evidence, condemned, models, methods, workers
   TO :"worker", :"gateway";
-GRANT DELETE ON evidence, condemned, workers TO :"worker", :"gateway";
+GRANT DELETE ON outbox, evidence, condemned, workers TO :"worker", :"gateway";
 
-GRANT DELETE ON outbox TO :"gateway";
 GRANT SELECT, INSERT, UPDATE ON idempotency TO :"gateway";
 GRANT SELECT, INSERT ON api_keys, accesses TO :"gateway";
 GRANT UPDATE (revoked_at, last_used_at) ON api_keys TO :"gateway";

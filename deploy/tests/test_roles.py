@@ -2,28 +2,34 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from deploy.tests.images import ROOT
-from ledger import accesses, catalogue, keys, schema, workers
+from ledger import accesses, audits, catalogue, checkpoints, gauges, keys, outbox, schema, workers
+from ledger.collection import Collector
 from ledger.database import Ledger
+from ledger.evidence import EvidenceStore, Kept
 from ledger.keys import KeyRow
+from ledger.retention import Retention
 from ledger.tests.driver import TENANT, Driver, report, stage
 from ledger.tests.servers import PostgreSQL, programs_of_postgresql
+from service.dispatch import RecordingDispatch
+from service.settings import Settings
+from service.sweeper import chores, sweep
 
 SCRIPT = ROOT / "deploy/postgres/roles.sql"
 READ, ADD, WRITE = frozenset({"SELECT"}), frozenset({"SELECT", "INSERT"}), frozenset({"SELECT", "INSERT", "UPDATE"})
 ALL, NOTHING = WRITE | {"DELETE"}, frozenset[str]()
 SHARED = dict.fromkeys(("audits", "stages", "stage_edges", "units", "events", "models", "methods"), WRITE)
-CLEARED = dict.fromkeys(("evidence", "condemned", "workers"), ALL)
+CLEARED = dict.fromkeys(("outbox", "evidence", "condemned", "workers"), ALL)
 MAY: dict[str, dict[str, frozenset[str]]] = {
     "worker": {
         **SHARED,
         **CLEARED,
-        "outbox": WRITE,
         "idempotency": NOTHING,
         "api_keys": NOTHING,
         "accesses": NOTHING,
@@ -32,7 +38,6 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
     "gateway": {
         **SHARED,
         **CLEARED,
-        "outbox": ALL,
         "idempotency": WRITE,
         "api_keys": ADD,
         "accesses": ADD,
@@ -143,7 +148,10 @@ def test_a_worker_cannot_read_keys(owner: Ledger, worker: Ledger) -> None:
 
 
 def test_a_worker_can_do_its_work(gateway: Ledger, worker: Ledger) -> None:
-    """From its first sign of life to the report of an audit that the gateway took in; the outbox is the sweeper's."""
+    """From its first sign of life to the report of an audit that the gateway took in: every call of ledger it makes.
+
+    It rings for what follows, goes on from a state it kept, gives a unit back, fails one, and takes its leave.
+    """
     taken, works = Driver(gateway), Driver(worker)
     worker.require_current()
     with worker.writing() as connection:
@@ -151,13 +159,53 @@ def test_a_worker_can_do_its_work(gateway: Ledger, worker: Ledger) -> None:
         catalogue.publish(connection, TENANT, engine="engine-1", cards=[{"id": "bundled"}], method_cards=[])
     audit_id = taken.submit()
     plan = [stage("probe", 2), report("probe")]
+    told: list[str] = []
+    works.give_back(works.claim(audit_id, "plan"))
     while ticket := works.claim_next():
         assert works.renew(ticket)
-        works.finish(ticket, planned=plan if ticket.kind == "plan" else None)
-        taken.publish()
+        with worker.writing() as connection:
+            for digest in ("1" * 64, "2" * 64):
+                state = Kept(checkpoints.NAME, checkpoints.KIND, digest, "a/b", 1)
+                checkpoints.keep(connection, ticket, state)
+            assert checkpoints.newest(connection, TENANT, ticket.unit_id) == "2" * 64
+        if (ticket.stage, ticket.ordinal) == ("probe", 1):
+            works.fail(ticket, again=False)
+        else:
+            kept = Kept("y", "embedding", "3" * 64, "a/b", 1)
+            works.finish(ticket, kept, planned=plan if ticket.kind == "plan" else None)
+        outbox.empty(worker, lambda message: told.append(message.unit_id), batch=100, seconds=10.0)
     assert taken.audit(audit_id).state == "succeeded"
+    assert len(told) >= 4
+    with worker.reading() as connection:
+        assert audits.results(connection, TENANT, audit_id, stage="probe")
     with worker.writing() as connection:
         workers.gone(connection, TENANT, owner="worker-1")
+
+
+def test_gateway_and_sweeper_can_do_theirs(gateway: Ledger, worker: Ledger, tmp_path: Path) -> None:
+    """Every chore of a sweep with something to do, a collection that removes what is over, and the gauges.
+
+    Five bells are taken to the broker: two of the audit that ended, one for each of the others, one again for the unit
+    whose lease ran out; and when nobody hears those, two more.
+    """
+    taken, works = Driver(gateway), Driver(worker)
+    store = EvidenceStore((tmp_path / "evidence").as_uri())
+    ended = taken.planned(report("plan"))
+    kept = store.put(TENANT, b"y", name="y", kind="embedding", media_type="a/b")
+    works.finish(works.claim(ended, "report"), kept)
+    taken.submit()
+    works.claim(taken.submit(), "plan", lease=-1)
+    settings = Settings(home=tmp_path, ring_again_seconds=1e-6)
+    at_once = Retention(embedding_days=0, grace_seconds=0, collect_seconds=0)
+    dispatch = RecordingDispatch()
+    assert sweep(chores(gateway, dispatch, settings))
+    assert len(dispatch.published) == 5
+    assert sweep(chores(gateway, dispatch, settings))
+    assert len(dispatch.published) == 7
+    assert sweep({"evidence_collected": Collector(gateway, store, at_once).collect})
+    assert store.digests(TENANT, kept.digest[:2]) == []
+    with gateway.reading() as connection:
+        assert gauges.level(connection).audits[TENANT, "queued"] == 1
 
 
 def test_a_gateway_keeps_keys_but_cannot_change_them(gateway: Ledger) -> None:
