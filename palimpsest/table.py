@@ -157,12 +157,14 @@ def audits(listed: AuditList) -> Table:
 
 
 def keys(listed: KeyList) -> Table:
-    """Every API key, and how it stands."""
-    table = titled("API keys", ["key", "name", "scopes", "begins", "created", "last used", "good"])
+    """Every API key, and how it stands. Its id stays on its line, for it is copied."""
+    table = titled("API keys", [], ["key"])
+    for name in ("name", "scopes", "created", "last used", "good"):
+        table.add_column(name, overflow="fold", min_width=len(name), no_wrap=name not in ("name", "scopes"))
     for key in listed.data:
         used = key.last_used_at.strftime("%Y-%m-%d %H:%M") if key.last_used_at else "never"
-        scopes, created = " ".join(key.scopes), key.created_at.strftime("%Y-%m-%d %H:%M")
-        table.add_row(*map(Text, (key.id, key.name, scopes, f"pal_{key.prefix}", created, used, good(key))))
+        cells = (key.id, key.name, " ".join(key.scopes), key.created_at.strftime("%Y-%m-%d"), used, good(key))
+        table.add_row(*map(Text, cells))
     return table
 
 

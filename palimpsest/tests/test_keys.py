@@ -32,7 +32,14 @@ def a_key(**changes: Any) -> Key:
 
 ISSUED = IssuedKey(key=SECRET, **a_key().model_dump())
 REVOKED = a_key(revoked_at=AT)
-LISTED = KeyList(data=[a_key(id="key_2", expires_at=AT, last_used_at=AT, scopes=["admin"]), REVOKED, a_key(id="key_3")])
+LONG = "key_" + "2" * 26
+LISTED = KeyList(
+    data=[
+        a_key(id=LONG, name="a pipeline " * 9, expires_at=AT, last_used_at=AT, scopes=["admin"]),
+        REVOKED,
+        a_key(id="key_3"),
+    ]
+)
 
 
 def blocking(gateway: Gateway, act: Callable[[Any], Any]) -> Any:
@@ -124,13 +131,13 @@ def test_what_cannot_be_a_key_is_not_asked_for(gateway: Gateway, words: list[str
 
 
 def test_list_says_how_each_key_stands(gateway: Gateway) -> None:
-    """Until when it is good, and when it was used."""
+    """Until when it is good, and when it was used; an id is whole, however long the name is."""
     gateway.will_say(LIST, saying(LISTED))
     lines = {line.split()[0]: line for line in invoke(gateway, "list").stdout.splitlines() if line.startswith("key_")}
-    assert lines["key_2"].rstrip().endswith("until 2026-01-02")
+    assert lines[LONG].rstrip().endswith("until 2026-01-02")
     assert lines["key_1"].rstrip().endswith("revoked 2026-01-02")
     assert lines["key_3"].rstrip().endswith("yes")
-    assert ("2026-01-02 03:04" in lines["key_2"], "never" in lines["key_3"]) == (True, True)
+    assert ("2026-01-02 03:04" in lines[LONG], "never" in lines["key_3"]) == (True, True)
 
 
 def test_revoke_names_the_key(gateway: Gateway) -> None:

@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
+import httpx
 import pytest
 
 from ledger import accesses, keys
 from ledger.database import Ledger
+from ledger.tests.servers import wait_until
 from palimpsest.api_key import ApiKey
 from palimpsest.contract.keys import SCOPES
 from service.exposure import Exposed, keys_are_required
 from service.init import NotFirst, first_key
 from service.settings import Settings
-from service.tests.conftest import Bench
+from service.tests.conftest import Bench, Served
 from service.tests.keyed import a_key, ask
 from service.up import ROOT, gateway
 
@@ -89,3 +92,24 @@ def test_the_process_ends_with_a_sentence(settings: Settings, port: int) -> None
     assert ended.returncode == 1
     assert "palimpsest: there is no API key yet" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_from_the_first_key_to_a_revoked_one(bench: Bench, served: Callable[..., Served]) -> None:
+    """Real processes: open at first, closed by ``init`` within seconds; then keys are made and taken by command."""
+    url = served().url
+    assert httpx.get(f"{url}/v1/audits").status_code == 200
+    admin = run(bench.settings, "-m", "service.init").stdout.strip()
+
+    def palimpsest(*words: str) -> subprocess.CompletedProcess[str]:
+        told = {"PALIMPSEST_URL": url, "PALIMPSEST_API_KEY": admin}
+        return run(bench.settings, "-m", "palimpsest.cli", "admin", "keys", *words, **told)
+
+    wait_until(lambda: httpx.get(f"{url}/v1/audits").status_code == 401, "nobody to be let in without a key")
+    issued = palimpsest("create", "ci", "--scope", "audits:read", "--days", "1").stdout.strip()
+    headers = {"Authorization": f"Bearer {issued}"}
+    assert httpx.get(f"{url}/v1/audits", headers=headers).status_code == 200
+    [key_id] = [line.split()[0] for line in palimpsest("list").stdout.splitlines() if "ci" in line.split()]
+    assert palimpsest("revoke", key_id).stdout == f"key {key_id} revoked\n"
+    assert httpx.get(f"{url}/v1/audits", headers=headers).json()["code"] == "API_KEY_INVALID"
+    refused = palimpsest("revoke", "key_" + "0" * 26)
+    assert (refused.returncode, "API_KEY_NOT_FOUND" in refused.stderr) == (4, True)
