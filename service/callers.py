@@ -103,14 +103,17 @@ def presented(authorization: str) -> ApiKey | None:
 def is_local(connection: Connection) -> bool:
     """Whether a request came from this machine, to a loopback address, under a loopback name, and by no proxy.
 
-    The name, because a page in a browser on this machine can have any other name resolve to 127.0.0.1.
+    The name, because a page in a browser on this machine can have any other name resolve to 127.0.0.1; nor may the page
+    be from elsewhere, for it can send what it cannot read the answer to.
     """
     headers = dict(connection["headers"])
     client, server = connection.get("client"), connection.get("server")
     if not client or not server or any(name in headers for name in FORWARDED):
         return False
-    name = headers.get(b"host", b"").decode("latin-1")
-    return all(is_loopback(host) for host in (client[0], server[0], without_port(name)))
+    hosts = [client[0], server[0], without_port(headers.get(b"host", b"").decode("latin-1"))]
+    if b"origin" in headers:
+        hosts.append(without_port(headers[b"origin"].decode("latin-1").partition("://")[2]))
+    return all(is_loopback(host) for host in hosts)
 
 
 def without_port(name: str) -> str:

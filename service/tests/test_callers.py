@@ -112,6 +112,8 @@ def test_use_is_noted_for_a_person_to_see(bench: Bench) -> None:
         ("http://10.0.0.5:8000", "127.0.0.1", {}),
         ("http://127.0.0.1:8000", "127.0.0.1", {"Host": "evil.example"}),
         ("http://127.0.0.1:8000", "127.0.0.1", {"Host": ""}),
+        ("http://127.0.0.1:8000", "127.0.0.1", {"Origin": "https://evil.example"}),
+        ("http://127.0.0.1:8000", "127.0.0.1", {"Origin": "null"}),
         ("http://127.0.0.1:8000", "127.0.0.1", {"X-Forwarded-For": "192.0.2.7"}),
         ("http://127.0.0.1:8000", "127.0.0.1", {"Forwarded": "for=192.0.2.7"}),
     ],
@@ -119,7 +121,7 @@ def test_use_is_noted_for_a_person_to_see(bench: Bench) -> None:
 def test_others_than_this_machine_always_need_a_key(
     bench: Bench, base_url: str, client: str, headers: dict[str, str]
 ) -> None:
-    """Another address on either end, a name that was made to point here, a proxy: no answer without a key."""
+    """Another address on either end, a name made to point here, another's page, a proxy: no answer without a key."""
     other = TestClient(bench.client.app, base_url=base_url, client=(client, 50000))
     assert codes([other.get("/v1/audits", headers=headers)]) == [(401, "API_KEY_MISSING")]
     assert other.get("/healthz", headers=headers).status_code == 200
@@ -148,6 +150,7 @@ def test_without_addresses_nobody_is_local() -> None:
         "headers": [(b"host", b"localhost")],
     }
     assert is_local(whole)
+    assert is_local({**whole, "headers": [*whole["headers"], (b"origin", b"http://localhost:8000")]})
     socket = {"server": ("/run/palimpsest.sock", None)}
     lacking: list[dict[str, Any]] = [{"client": None}, {"server": None}, socket, {"headers": []}]
     for missing in lacking:
