@@ -13,6 +13,7 @@ package speaks SQL.
 ``retention``   how long evidence is kept                        ``backup``      a copy of everything, and back again
 ``catalogue``   what workers offer                               ``workers``     which of them are there
 ``waiting``     what an audit waits for                          ``gauges``      what an operator watches
+``keys``        who may ask, by API key                          ``accesses``    who did what, in a chain of hashes
 ``lookout``     how far audits are, for an event loop            ``places``      where everything is
 ``errors``      why the ledger refuses                           ``cli``         ``palimpsest-ledger``
 """

@@ -1,4 +1,7 @@
-"""What workers offer: models they have inspected, methods they can run. The gateway validates against it."""
+"""What workers offer: models they have inspected, methods they can run. The gateway validates against it.
+
+A worker offers the same to every tenant, and says so once, under ``HOME``, whoever's units it performs.
+"""
 
 from typing import Any
 
@@ -6,6 +9,9 @@ from sqlalchemy import Connection, Select, String, bindparam, func, select
 
 from ledger.database import now, upsert
 from ledger.schema import methods, models
+
+HOME = "local"
+"""The tenant whose the deployment itself is: of its workers and what they offer, and of whoever asks without a key."""
 
 
 def publish(

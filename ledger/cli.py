@@ -1,9 +1,11 @@
-"""``palimpsest-ledger``: migrate the record, back it up with its evidence, bring a backup back."""
+"""``palimpsest-ledger``: migrate the record, back it up with its evidence, bring a backup back, verify who did what."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from ledger import accesses
+from ledger.accesses import EMPTY, Head
 from ledger.backup import Backup, backup, restore
 from ledger.database import Ledger
 from ledger.errors import LedgerError, SchemaOutOfDate
@@ -16,7 +18,8 @@ def main() -> None:
     told = _parser().parse_args()
     ledger = Ledger(told.url)
     try:
-        done = {"upgrade": _upgrade, "backup": _backup, "restore": _restore}[told.action](ledger, told)
+        actions = {"upgrade": _upgrade, "backup": _backup, "restore": _restore, "verify": _verify}
+        done = actions[told.action](ledger, told)
     except LedgerError as error:
         sys.exit(f"palimpsest-ledger: {error}")
     finally:
@@ -31,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     upgrade = actions.add_parser("upgrade", help="migrate to this version's schema")
     saving = actions.add_parser("backup", help="write the record and its evidence into a new folder")
     bringing = actions.add_parser("restore", help="bring a backup back into an empty database; stop everybody before")
-    for action in (upgrade, saving, bringing):
+    verifying = actions.add_parser("verify", help="go through the log of accesses; say how it ends, for you to note")
+    verifying.add_argument("noted", nargs="*", type=_noted, help="TENANT:ROW:HASH, as it was said before")
+    for action in (upgrade, saving, bringing, verifying):
         action.add_argument("--url", default=places.ledger, help="default: PALIMPSEST_LEDGER_URL, or SQLite at home")
     for action in (saving, bringing):
         action.add_argument("folder", type=Path, help="the backup's folder")
@@ -62,6 +67,20 @@ def _restore(ledger: Ledger, told: argparse.Namespace) -> int:
     except SchemaOutOfDate as error:
         print(error)
     return _complaints(made)
+
+
+def _verify(ledger: Ledger, told: argparse.Namespace) -> int:
+    noted = dict(told.noted)
+    with ledger.reading() as connection:
+        for tenant in sorted({*accesses.tenants(connection), *noted}):
+            head = accesses.verify(connection, tenant, noted=noted.get(tenant, EMPTY))
+            print(f"{tenant}:{head.seq}:{head.hash}")
+    return 0
+
+
+def _noted(words: str) -> tuple[str, Head]:
+    tenant, seq, link = words.split(":")
+    return tenant, Head(int(seq), link)
 
 
 def _store(told: argparse.Namespace) -> EvidenceStore | None:

@@ -8,6 +8,8 @@
   x EvidenceCorrupt     a blob does not have the digest it is kept under
   x EvidenceMissing     a blob that is recorded is not in the store
   x BackupRefused       a backup cannot be written or brought back as asked
+  x KeyNotFound         no such API key for this tenant
+  x AccessLogBroken     a row of the access log is missing or is not what was written
   x SchemaOutOfDate     the database has not been upgraded to this code's schema
 """
 
@@ -42,6 +44,14 @@ class EvidenceMissing(LedgerError):
 
 class BackupRefused(LedgerError):
     """The folder, the database or the database's own tool does not allow it."""
+
+
+class KeyNotFound(LedgerError):
+    """No such API key for this tenant."""
+
+
+class AccessLogBroken(LedgerError):
+    """A row of the access log is missing, was changed, or was written by somebody else than the ledger."""
 
 
 class SchemaOutOfDate(LedgerError):

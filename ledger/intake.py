@@ -14,6 +14,7 @@ from ulid import ULID
 
 from ledger import audits, holdings, schema
 from ledger.audits import Accepted, AuditRow, StageRow, Submission
+from ledger.catalogue import HOME
 from ledger.database import now, upsert
 from ledger.errors import KeyReused
 from ledger.events import unfolded
@@ -197,7 +198,7 @@ def _rows(listed: TableValuedAlias) -> dict[Table, dict[str, Any]]:
     tenant, audit_id, unit_id, model_id, digest = (value[n].as_string() for n in range(5))
     request, labels, traced = (value[n].as_json() for n in (5, 6, 7))
     at, deadline = (value[n].as_float() for n in (8, 9))
-    published = select(models.c.card["family"].as_string()).where(models.c.tenant_id == tenant, models.c.id == model_id)
+    published = select(models.c.card["family"].as_string()).where(models.c.tenant_id == HOME, models.c.id == model_id)
     family = published.correlate(listed).scalar_subquery()
     own = {"tenant_id": tenant, "audit_id": audit_id}
     unit = {"id": unit_id, "kind": literal("plan"), "critical": literal(True), "payload": literal({}, JSON)}

@@ -1,4 +1,4 @@
-"""Two small questions for an event loop, which are asked for every poll and for every submission.
+"""Small questions for an event loop, which are asked for polls and for submissions: how far, which edition, who.
 
 On PostgreSQL they are asked over a connection of the loop's own, kept open and outside any transaction: one statement,
 one round trip, and no thread to hand the interpreter to and fro. SQLite answers within the process, in a thread.
@@ -13,9 +13,10 @@ from psycopg.types.json import Json
 from sqlalchemy import Select
 from sqlalchemy.exc import OperationalError
 
-from ledger import catalogue, events
+from ledger import catalogue, events, keys
 from ledger.database import UNREACHABLE, Ledger
 from ledger.events import Mark
+from ledger.keys import Lock
 
 Key = tuple[str, str]
 Rows = Sequence[Sequence[Any]]
@@ -29,6 +30,7 @@ class Lookout:
         dialect = ledger.engine.dialect.name
         self._line = Line(ledger) if dialect == "postgresql" else None
         self._marks, self._edition = events.select_marks(dialect), catalogue.select_edition()
+        self._locks, self._any_key = keys.select_locks(dialect), keys.select_any()
 
     async def marks(self, wanted: Collection[Key]) -> dict[Key, Mark]:
         """How far each of these (tenant, audit id) is, as of now; those that do not exist are left out."""
@@ -38,6 +40,15 @@ class Lookout:
     async def edition(self, tenant: str) -> tuple[Any, ...]:
         """Something that is another after every publication of models and methods."""
         return tuple((await self._ask(self._edition, {"tenant": tenant}))[0])
+
+    async def locks(self, prefixes: Collection[str]) -> dict[str, Lock]:
+        """The API keys with these prefixes, by prefix, as of now; those that do not exist are left out."""
+        rows = await self._ask(self._locks, {"listed": sorted(set(prefixes))})
+        return dict(keys.lock(row) for row in rows)
+
+    async def any_key(self) -> bool:
+        """Whether there has ever been an API key, of whatever tenant."""
+        return bool((await self._ask(self._any_key, {}))[0][0])
 
     async def close(self) -> None:
         """Give the connection back; the next question opens another."""

@@ -1,4 +1,5 @@
-"""The tables. Every one carries the tenant, and every unique key begins with it.
+"""The tables. Every one carries the tenant, and every unique key begins with it, but for two that come before it: a
+message of the outbox, which is numbered across tenants, and the prefix of an API key, which says whose request it is.
 
 An audit is a graph of stages; a stage is a row of units; a unit is 10 to 120 s of idempotent work.
 
@@ -224,6 +225,38 @@ workers = Table(
     Column("families", JSON, nullable=False),
     Column("seen_at", Float(53), nullable=False),
     PrimaryKeyConstraint("tenant_id", "owner"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("id", _ID, nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("salt", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=True),
+    Column("revoked_at", Float(53), nullable=True),
+    Column("last_used_at", Float(53), nullable=True),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index(None, "prefix", unique=True),
+)
+
+accesses = Table(
+    "accesses",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("actor", _ID, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "seq"),
 )
 
 OPEN_AUDITS = ("queued", "running", "cancelling")

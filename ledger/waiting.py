@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, exists, select
 
 from ledger import turns, workers
+from ledger.catalogue import HOME
 from ledger.schema import OPEN_AUDITS, audits, units
 from ledger.workers import LIVE_SECONDS, WorkerRow
 
@@ -41,7 +42,7 @@ def of_several(
 ) -> dict[str, Waiting]:
     """The same of several audits, by id, for little more than one costs; those that do not wait are left out."""
     idle = _idle(connection, tenant, audit_ids)
-    there = workers.present(connection, tenant, within_seconds=live_seconds) if idle else []
+    there = workers.present(connection, HOME, within_seconds=live_seconds) if idle else []
     line = Line(connection)
     return {audit_id: _reason(tenant, audit_id, its, there, line) for audit_id, its in idle.items()}
 

@@ -1,5 +1,6 @@
 """httpx in the words of ``exchange``: where to call, what is sent, what has come back."""
 
+import os
 import random
 
 import httpx
@@ -7,6 +8,7 @@ import httpx
 from palimpsest import exchange
 from palimpsest.exchange import Answer, Call, Pause, Unanswered
 
+KEY_VARIABLE = "PALIMPSEST_API_KEY"
 JITTER = 0.1  # pauses grow by up to a tenth, so that many clients do not return at once
 
 
@@ -22,8 +24,9 @@ def checked(base_url: str) -> httpx.URL:
 
 
 def credentials(api_key: str | None) -> dict[str, str]:
-    """The headers that say who calls."""
-    return {"authorization": f"Bearer {api_key}"} if api_key else {}
+    """The headers that say who calls: with this key, else with the environment's; an empty one is none."""
+    key = os.environ.get(KEY_VARIABLE) if api_key is None else api_key
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def hold(timeout: float) -> float:

@@ -5,8 +5,9 @@
         client.wait(accepted.id)
         print(client.report(accepted.id).summary.outcome)
 
-What is said is in ``exchange``; here it is sent. A call that meets a lost connection, 429 or 503 is repeated a few
-times. Every error is a ``PalimpsestError``, but what cannot even be sent is a ValueError.
+What is said is in ``exchange``; here it is sent, with the key of PALIMPSEST_API_KEY unless another is given. A call
+that meets a lost connection, 429 or 503 is repeated a few times. Every error is a ``PalimpsestError``, but what cannot
+even be sent is a ValueError.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from palimpsest.contract.report import AuditReport
 from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditStatus, EventList, State
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
+from palimpsest.keys import AsyncKeys, Keys
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -46,6 +48,7 @@ class AuditClient:
         self._http = httpx.Client(
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
+        self.keys = Keys(self._talk)
 
     def __enter__(self) -> Self:
         return self
@@ -181,6 +184,7 @@ class AsyncAuditClient:
         self._http = httpx.AsyncClient(
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
+        self.keys = AsyncKeys(self._talk)
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
-from rich.console import Console
 
 from palimpsest import __version__, sentence, table
+from palimpsest.administering import admin
 from palimpsest.client import DEFAULT_URL, AuditClient
 from palimpsest.contract.status import AuditStatus, State
 from palimpsest.errors import TimedOut, Unreachable
 from palimpsest.exchange import parsed_report
 from palimpsest.exits import FAILED, Commands, note
 from palimpsest.handing_on import handed_on
+from palimpsest.options import ApiKey, Url, console, service
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
-
-PIPE_WIDTH = 120  # where there is no terminal to ask
-
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
 app.add_typer(audit, name="audit")
 mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
 app.add_typer(mitigations, name="mitigations")
+app.add_typer(admin, name="admin")
 
 
 def version_asked(*, asked: bool) -> None:
@@ -39,8 +38,6 @@ def version_asked(*, asked: bool) -> None:
 
 Request = Annotated[typer.FileBinaryRead, typer.Argument(metavar="REQUEST.json", help="An audit request; - for stdin.")]
 AuditId = Annotated[str, typer.Argument(metavar="AUDIT_ID")]
-Url = Annotated[str, typer.Option("--url", envvar="PALIMPSEST_URL", help="Where the service is.")]
-Key = Annotated[str | None, typer.Option("--api-key", envvar="PALIMPSEST_API_KEY", help="Who asks, if it matters.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait; without it, until the end.")]
 Repeat = Annotated[str | None, typer.Option("--idempotency-key", help="Equal keys start one audit; minted by default.")]
 Output = Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="Where the report goes.")]
@@ -62,7 +59,7 @@ def run(
     timeout: Timeout = None,
     idempotency_key: Repeat = None,
     url: Url = DEFAULT_URL,
-    api_key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Submit an audit, wait for it, print what it found and write the report."""
     if not output.absolute().parent.is_dir():
@@ -79,14 +76,14 @@ def run(
 
 
 @audit.command("submit")
-def submit(request: Request, idempotency_key: Repeat = None, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+def submit(request: Request, idempotency_key: Repeat = None, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Submit an audit and print its id."""
     with service(url, api_key) as client:
         typer.echo(client.submit(read(request), idempotency_key=idempotency_key).id)
 
 
 @audit.command("watch")
-def watch(audit_id: AuditId, timeout: Timeout = None, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+def watch(audit_id: AuditId, timeout: Timeout = None, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Show an audit's progress until it ends."""
     with service(url, api_key) as client:
         ended = watched(client, audit_id, timeout)
@@ -101,7 +98,7 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write it here too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report itself.")] = False,
     url: Url = DEFAULT_URL,
-    api_key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Print the report of an audit that has ended."""
     with service(url, api_key) as client:
@@ -115,7 +112,7 @@ def report(
 
 
 @audit.command("cancel")
-def cancel(audit_id: AuditId, url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+def cancel(audit_id: AuditId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Ask an audit to stop."""
     with service(url, api_key) as client:
         typer.echo(f"audit {audit_id} {client.cancel(audit_id).state}")
@@ -129,7 +126,7 @@ def list_audits(
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
     url: Url = DEFAULT_URL,
-    api_key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
     """List audits, newest first."""
     with service(url, api_key) as client:
@@ -148,7 +145,7 @@ def replay(
     probe: Annotated[str | None, typer.Option(help="Its id; by default the one that brought it back.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="A folder.")] = Path("replay"),
     url: Url = DEFAULT_URL,
-    api_key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Fetch what replays a recovery by one generation, and print the command that does, where the model is."""
     with service(url, api_key) as client:
@@ -172,7 +169,7 @@ def export(
         Path | None, typer.Option("--output", "-o", dir_okay=False, help="By default MITIGATION.safetensors.")
     ] = None,
     url: Url = DEFAULT_URL,
-    api_key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Write what a joint mitigation adds to the weights of the audited model."""
     place = output or Path(f"{Path(mitigation).name}.safetensors")
@@ -184,14 +181,14 @@ def export(
 
 
 @app.command("models")
-def models(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+def models(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the models that can be audited."""
     with service(url, api_key) as client:
         console().print(table.models(client.models()))
 
 
 @app.command("methods")
-def methods(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+def methods(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the methods an audit can use."""
     with service(url, api_key) as client:
         console().print(table.methods(client.methods()))
@@ -205,14 +202,6 @@ def methods(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
 def canaries(context: typer.Context) -> None:
     """Plant images in a model, audit the auditor with it (needs the worker; canaries --help)."""
     raise typer.Exit(handed_on(context.args))
-
-
-def service(url: str, api_key: str | None) -> AuditClient:
-    """A client for the address on the command line."""
-    try:
-        return AuditClient(url, api_key=api_key)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--url") from None
 
 
 def read(file: BinaryIO) -> dict[str, Any]:
@@ -257,9 +246,3 @@ def print_report(document: bytes) -> None:
     for line in sentence.undecided(found) + [f"Limit: {limitation}" for limitation in found.limitations]:
         out.print(line, markup=False, style="dim")
     out.print(sentence.cost(found), markup=False)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Where results or progress are printed; pipes get a width that fits the tables."""
-    plain = Console(stderr=stderr, highlight=False)
-    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)

@@ -36,7 +36,7 @@ LONGEST_PAUSE = 120.0  # a service that asks for more is taken at its refusal
 class Call:
     """One HTTP request, relative to the service's root."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     query: Mapping[str, str | list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

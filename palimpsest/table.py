@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palimpsest.contract.catalogue import MethodList, ModelList
+from palimpsest.contract.keys import Key, KeyList
 from palimpsest.contract.report import AuditReport, ControlEvidence, MitigationSummary, Rate, Replication, Verdict
 from palimpsest.contract.status import AuditList
 from palimpsest.contract.verdicts import VerdictName
@@ -153,6 +154,25 @@ def audits(listed: AuditList) -> Table:
         cells = (status.id, status.state, status.model, f"{status.progress:.0%}", status.outcome or "–", created)
         table.add_row(*map(Text, cells))
     return table
+
+
+def keys(listed: KeyList) -> Table:
+    """Every API key, and how it stands. Its id stays on its line, for it is copied."""
+    table = titled("API keys", [], ["key"])
+    for name in ("name", "scopes", "created", "last used", "good"):
+        table.add_column(name, overflow="fold", min_width=len(name), no_wrap=name not in ("name", "scopes"))
+    for key in listed.data:
+        used = key.last_used_at.strftime("%Y-%m-%d %H:%M") if key.last_used_at else "never"
+        cells = (key.id, key.name, " ".join(key.scopes), key.created_at.strftime("%Y-%m-%d"), used, good(key))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def good(key: Key) -> str:
+    """Until when a key is good."""
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    return f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "yes"
 
 
 def titled(title: str, names: list[str], measured: list[str] | None = None) -> Table:

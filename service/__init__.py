@@ -8,6 +8,10 @@
 ``reading``    a body becomes a request         ``lines``          log lines, written together
 ``images``     decoded, kept, referred to       ``offer``          what workers have published
 ``malformed``  what is no request at all        ``errors``         why and how it is refused
+``callers``    who is asking, and may they?      ``keyring``       which keys are good
+``keys``       issue, list, revoke them          ``init``          ``python -m service.init``: the first key
+``exposure``   never open to others without      ``identity``      the form of ids
+``recorded``   who has read which evidence
 ``dispatch``   the doorbell                     ``sweeper``        makes good what was lost
 ``up``         all of it on one machine         ``observability``  a line, a count and a span per request
 ``meters``     what GET /metrics says           ``alive``          the container's health check

@@ -17,6 +17,7 @@ class Listening(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="UVICORN_")
 
+    host: str = "127.0.0.1"
     port: int = 8000
 
 

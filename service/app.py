@@ -4,9 +4,11 @@
 """
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -20,14 +22,23 @@ from service.body_limit import BodyLimit
 from service.desk import Desk
 from service.dispatch import CeleryDispatch, Dispatch, Doorbell
 from service.ending import at_the_end
+from service.exposure import Exposed, keys_are_required
 from service.gateway import Gateway
 from service.lines import keep_lines
 from service.meters import Meters
 from service.observability import Observed, configure, telemetry
 from service.opening import made_current
-from service.routes import audits, catalogue, events, exhibits, exports, health, metrics, reports
+from service.routes import accesses, audits, catalogue, events, exhibits, exports, health, keys, metrics, reports
 from service.routes.documented import as_problem_json, with_requests
 from service.settings import Settings
+
+log = structlog.get_logger()
+
+DESCRIPTION = """Is a memorized training image removed from a text-to-image model, or only hidden?
+
+Requests carry an API key, `Authorization: Bearer pal_…`; each route names the scope it needs. As long as no key has
+been made, this machine, and no other, needs none: `GET /readyz` says which it is.
+"""
 
 
 def create_app(
@@ -42,7 +53,7 @@ def create_app(
     app = FastAPI(
         title="Palimpsest",
         version=__version__,
-        description="Is a memorized training image removed from a text-to-image model, or only hidden?",
+        description=DESCRIPTION,
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
@@ -56,7 +67,7 @@ def create_app(
     app.state.desk = Desk(app.state.gateway, settings)
     app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
     audits.add_direct(app.router)
-    for routes in (audits, events, reports, exhibits, exports, catalogue, health, metrics):
+    for routes in (audits, events, reports, exhibits, exports, catalogue, keys, accesses, health, metrics):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
@@ -66,16 +77,25 @@ def create_app(
 
 
 def from_environment() -> FastAPI:
-    """The gateway of a deployment, from ``PALIMPSEST_*``; an engine belongs to the process that calls this."""
+    """The gateway of a deployment, from ``PALIMPSEST_*``; an engine belongs to the process that calls this.
+
+    Exits with a sentence where it would listen to others than this machine and nobody had to say who they are.
+    """
     configure()
     keep_lines()
     settings = Settings()
+    ledger = Ledger(settings.ledger)
     app = create_app(
         settings,
-        ledger=Ledger(settings.ledger),
+        ledger=ledger,
         evidence=EvidenceStore(settings.evidence),
         dispatch=CeleryDispatch(settings),
     )
+    try:
+        if not keys_are_required(ledger, settings):
+            log.warning("no API key is needed on this machine, until the first is made: python -m service.init")
+    except Exposed as error:
+        sys.exit(f"palimpsest: {error}")
     # What is there now stays: looking through all of it for garbage again and again would hold requests up for 0.1 s.
     gc.collect()
     gc.freeze()

@@ -11,6 +11,7 @@ from palimpsest.contract.status import TERMINAL
 from service import answers
 from service.gateway import Gateway
 from service.intake import Intake
+from service.keyring import Keyring
 from service.reading import Reader
 from service.settings import Settings
 from service.standings import Standings
@@ -31,6 +32,7 @@ class Desk:
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self.reader = Reader()
         self._lookout = Lookout(gateway.ledger)
+        self.keyring = Keyring(gateway.ledger, self._lookout)
         self.standings = Standings(gateway.ledger, self._lookout)
         self.tailer = Tailer(gateway.ledger, pause=settings.tail_seconds, most=settings.streams_per_tenant)
         self.intake = Intake(gateway, self._lookout, pixels=settings.pixel_limit)
@@ -56,6 +58,7 @@ class Desk:
 
     async def close(self) -> None:
         """The gateway has ended."""
+        await self.keyring.close()
         await self._lookout.close()
 
     def _ring(self, asked: Sequence[None]) -> list[Exception | None]:

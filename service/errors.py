@@ -3,6 +3,7 @@
 * Refusal               somebody is told why: a code, a detail, the fields at fault
   x CatalogueNotReady   no worker has published its models and methods yet
   x EvidenceRefused     the evidence store does not answer
+  x Unknown             who asks is not known, or may not do this: 401 and 403, with WWW-Authenticate
 * BodyTooLarge          the body exceeds the limit, however it was sent
 
 What the ledger refuses (``ledger.errors``) and what HTTP does by itself (404, 405, malformed JSON) is translated here.
@@ -19,7 +20,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ledger import database
-from ledger.errors import AlreadyTerminal, KeyReused, LedgerError, NotFound
+from ledger.errors import AlreadyTerminal, KeyNotFound, KeyReused, LedgerError, NotFound
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from service.malformed import field_problems
 from service.observability import cause, note, places, request_id
@@ -71,6 +72,10 @@ STATUS: dict[Code, Status] = {
     Code.CHECKPOINT_REMOVED: Status(410, "The checkpoint was removed"),
     Code.AUDIT_ALREADY_TERMINAL: Status(409, "The audit has ended"),
     Code.TOO_MANY_STREAMS: Status(429, "Too many event streams are open"),
+    Code.API_KEY_MISSING: Status(401, "An API key is required"),
+    Code.API_KEY_INVALID: Status(401, "The API key is not good"),
+    Code.SCOPE_MISSING: Status(403, "The API key does not allow this"),
+    Code.API_KEY_NOT_FOUND: Status(404, "There is no such API key"),
     Code.CATALOGUE_NOT_READY: Status(503, "No worker has said yet what it can do"),
     Code.LEDGER_UNAVAILABLE: Status(503, "The record cannot be reached"),
     Code.INTERNAL_ERROR: Status(500, "Something went wrong on this side"),
@@ -117,6 +122,14 @@ class EvidenceRefused(Refusal):
         super().__init__(
             Code.LEDGER_UNAVAILABLE, "the evidence store does not answer at the moment", headers={"Retry-After": "5"}
         )
+
+
+class Unknown(Refusal):
+    """Who asks is not known, or may not do this (RFC 6750)."""
+
+    def __init__(self, code: Code, detail: str, **challenge: str) -> None:
+        words = "".join(f', {name}="{value}"' for name, value in challenge.items())
+        super().__init__(code, detail, headers={"WWW-Authenticate": f'Bearer realm="palimpsest"{words}'})
 
 
 class BodyTooLarge(HTTPException):
@@ -190,6 +203,8 @@ def _allow(request: Request) -> dict[str, str]:
 def _ledger(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, NotFound):
         return answer(request, Refusal(Code.AUDIT_NOT_FOUND, "no audit has this id"))
+    if isinstance(error, KeyNotFound):
+        return answer(request, Refusal(Code.API_KEY_NOT_FOUND, "no API key has this id"))
     if isinstance(error, AlreadyTerminal):
         return answer(request, Refusal(Code.AUDIT_ALREADY_TERMINAL, str(error), headers=FINAL))
     if isinstance(error, KeyReused):

@@ -1,14 +1,22 @@
-"""The form an audit's id has; what has another is the id of nothing, and no database is asked what it makes of it."""
+"""The form ids have; what has another is the id of nothing, and no database is asked what it makes of it."""
 
 import re
 
-from ledger.errors import NotFound
+from ledger.errors import KeyNotFound, NotFound
 
 ID = re.compile(r"aud_[0-9A-Z]{26}")
+KEY_ID = re.compile(r"key_[0-9A-Z]{26}")
 
 
 def checked(audit_id: str) -> str:
-    """The same id. Raises NotFound for what cannot be one."""
+    """The same id. Raises NotFound for what cannot be an audit's."""
     if not ID.fullmatch(audit_id):
         raise NotFound(audit_id)
     return audit_id
+
+
+def checked_key(key_id: str) -> str:
+    """The same id. Raises KeyNotFound for what cannot be a key's."""
+    if not KEY_ID.fullmatch(key_id):
+        raise KeyNotFound(key_id)
+    return key_id

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ledger import intake
 from ledger.audits import Submission
+from ledger.catalogue import HOME
 from ledger.database import FAILED, UNREACHABLE
 from ledger.errors import EvidenceMissing, LedgerError
 from ledger.intake import Asked, Taken
@@ -46,7 +47,7 @@ class Intake:
         Raises a Refusal, and leaves no trace in the ledger, when the audit cannot be done here; KeyReused when the key
         belongs to another request.
         """
-        offered = await self._offers.ask(tenant)
+        offered = await self._offers.ask(HOME)
         trace = traceparent()
         for _ in range(ATTEMPTS):
             if has_images(request):
@@ -57,9 +58,9 @@ class Intake:
                 return await self._records.ask((tenant, submission))
         raise EvidenceRefused
 
-    async def check(self, tenant: str, request: AuditRequest) -> Admitted:
+    async def check(self, request: AuditRequest) -> Admitted:
         """Say what would be accepted; raises the Refusal that a submission would meet. Nothing is kept or recorded."""
-        offered = await self._offers.ask(tenant)
+        offered = await self._offers.ask(HOME)
         card = await run_in_threadpool(admit, request, offered, pixels=self._pixels)
         known = sets(request, offered)
         return Admitted(

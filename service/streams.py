@@ -1,7 +1,7 @@
 """A stream of one audit's events: its history from the ledger, then what the tailer hears, until the audit ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -56,11 +56,19 @@ class EventStream(Response):
 
 
 class Following:
-    """What one follower is told, from the event behind ``seq``."""
+    """What one follower is told, from the event behind ``seq``, for as long as they ``may``: a key can be revoked."""
 
-    def __init__(self, standings: Standings, tailer: Tailer, follower: Follower, seq: int) -> None:
+    def __init__(
+        self,
+        standings: Standings,
+        tailer: Tailer,
+        follower: Follower,
+        seq: int,
+        *,
+        may: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._standings, self._tailer, self._follower = standings, tailer, follower
-        self._seq = seq
+        self._seq, self._may = seq, may
 
     async def chunks(self, news: News) -> AsyncIterator[bytes]:
         """The history, of which ``news`` is the first page, then everything new; ends with the audit.
@@ -95,6 +103,8 @@ class Following:
         while not follower.gone:
             await follower.ready.wait()
             follower.ready.clear()
+            if not await self._may():
+                return
             if follower.lost:
                 yield await self._reset("TOO_SLOW", follower.newest)
                 return

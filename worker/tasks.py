@@ -29,8 +29,6 @@ from worker.workshop import Workshop
 
 log = structlog.get_logger()
 
-HOME = "local"
-"""The tenant under which a worker says what it offers and that it is there."""
 AGAIN_SECONDS = 1.0
 """Between two tries to reach the ledger."""
 
@@ -42,7 +40,7 @@ def open_workshop(settings: WorkerSettings) -> None:
     """Once per process: open the workshop and publish its catalogue."""
     workshop = Workshop.open(settings)
     Heartbeat(settings.heartbeat).rest()
-    publish(workshop, HOME)
+    publish(workshop, catalogue.HOME)
     _at_hand[:] = [workshop]
 
 
@@ -60,7 +58,7 @@ def be_present() -> None:
     _until_the_end.enter_context(
         Presence(
             workshop.ledger,
-            HOME,
+            catalogue.HOME,
             owner=workshop.owner,
             engine=workshop.engine,
             families=workshop.families,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from deploy.tests.images import ROOT, images
 from deploy.tests.tools import run
@@ -13,7 +14,13 @@ from worker.settings import WorkerSettings
 
 FILE, OVERLAY = "docker-compose.yml", "deploy/compose.gpu.yml"
 OURS = {"gateway", "sweeper", "worker", "upgrade"}
-SECRETS = {"POSTGRES_PASSWORD": "a", "REDIS_PASSWORD": "b", "STORE_SECRET": "c"}
+SECRETS = {
+    "POSTGRES_PASSWORD": "a",
+    "REDIS_PASSWORD": "b",
+    "STORE_SECRET": "c",
+    "GATEWAY_POSTGRES_PASSWORD": "d",
+    "WORKER_POSTGRES_PASSWORD": "e",
+}
 
 
 def composed(*files: str) -> dict[str, Any]:
@@ -103,12 +110,30 @@ def test_nobody_starts_before_the_ledger_is_upgraded(services: dict[str, Any]) -
     for name in ("gateway", "sweeper", "worker"):
         conditions = {other: told["condition"] for other, told in services[name]["depends_on"].items()}
         assert conditions == {
-            "upgrade": "service_completed_successfully",
+            "roles": "service_completed_successfully",
             "bucket": "service_completed_successfully",
             "redis": "service_healthy",
         }
+    assert services["roles"]["depends_on"]["upgrade"]["condition"] == "service_completed_successfully"
     assert services["upgrade"]["depends_on"]["postgres"]["condition"] == "service_healthy"
-    assert services["upgrade"]["restart"] == services["bucket"]["restart"] == "no"
+    assert {services[name]["restart"] for name in ("upgrade", "roles", "bucket")} == {"no"}
+
+
+def test_each_process_has_its_own_role_in_the_database(services: dict[str, Any]) -> None:
+    """The worker's and the gateway's are those that the script opens tables to; only the upgrade is the owner."""
+    logins = {name: make_url(services[name]["environment"]["PALIMPSEST_LEDGER_URL"]) for name in OURS}
+    assert {name: (url.username, url.password) for name, url in logins.items()} == {
+        "gateway": ("palimpsest_gateway", "d"),
+        "sweeper": ("palimpsest_gateway", "d"),
+        "worker": ("palimpsest_worker", "e"),
+        "upgrade": ("palimpsest", "a"),
+    }
+    told = services["roles"]["environment"]
+    assert (told["PGUSER"], told["PGPASSWORD"]) == ("palimpsest", "a")
+    assert (told["GATEWAY_PASSWORD"], told["WORKER_PASSWORD"]) == ("d", "e")
+    assert {"--variable=worker=palimpsest_worker", "--variable=gateway=palimpsest_gateway"} <= {
+        *services["roles"]["command"]
+    }
 
 
 def test_only_the_gateway_can_be_reached_and_workers_reach_nothing_outside(services: dict[str, Any]) -> None:

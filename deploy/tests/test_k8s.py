@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from deploy.tests.images import ROOT, images
 from deploy.tests.tools import run
@@ -48,6 +49,12 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     """The one of this name."""
     [found] = [manifest for manifest in of(manifests, kind) if manifest["metadata"]["name"] == name]
     return found
+
+
+def secrets() -> dict[str, dict[str, str]]:
+    """What the example says is in each secret."""
+    listed = yaml.safe_load_all((ROOT / "deploy/k8s/secret.example.yaml").read_text())
+    return {secret["metadata"]["name"]: secret["stringData"] for secret in listed}
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
@@ -100,15 +107,21 @@ def test_containers_can_do_little(manifests: list[Manifest]) -> None:
 
 
 def test_names_refer_to_what_is_there(manifests: list[Manifest]) -> None:
-    """Settings and the account are there; the secret is the one of the example."""
-    example = yaml.safe_load((ROOT / "deploy/k8s/secret.example.yaml").read_text())
+    """Settings and the account are there; each process has the secret of the example with its own role."""
     there = {manifest["metadata"]["name"] for manifest in of(manifests, "ConfigMap")}
     assert named(manifests, "ServiceAccount", "palimpsest")
-    for _, pod in pods(manifests):
-        for container in pod["spec"]["containers"]:
-            [settings, secret] = container["envFrom"]
-            assert settings["configMapRef"]["name"] in there
-            assert secret["secretRef"]["name"] == example["metadata"]["name"]
+    roles = {}
+    for name, pod in pods(manifests):
+        [container] = pod["spec"]["containers"]
+        [settings, secret] = container["envFrom"]
+        assert settings["configMapRef"]["name"] in there
+        roles[name] = make_url(secrets()[secret["secretRef"]["name"]]["PALIMPSEST_LEDGER_URL"]).username
+    assert roles == {
+        "gateway": "palimpsest_gateway",
+        "sweeper": "palimpsest_gateway",
+        "worker": "palimpsest_worker",
+        "ledger-upgrade": "palimpsest",
+    }
 
 
 def test_selectors_select_somebody(manifests: list[Manifest]) -> None:
@@ -147,8 +160,7 @@ def test_probes_ask_what_the_images_ask(manifests: list[Manifest]) -> None:
 def test_every_variable_is_a_setting(manifests: list[Manifest]) -> None:
     """Of the settings, of the secret and of the containers; those without the prefix are other libraries'."""
     known = {f"PALIMPSEST_{name.upper()}" for name in {**Settings.model_fields, **WorkerSettings.model_fields}}
-    example = yaml.safe_load((ROOT / "deploy/k8s/secret.example.yaml").read_text())
-    given = {*example["stringData"]}
+    given = {variable for secret in secrets().values() for variable in secret}
     given |= {variable for settings in of(manifests, "ConfigMap") for variable in settings["data"]}
     containers = [container for _, pod in pods(manifests) for container in pod["spec"]["containers"]]
     given |= {variable["name"] for container in containers for variable in container.get("env", [])}
@@ -192,9 +204,8 @@ def test_the_scaler_scales_the_workers_by_the_ledgers_database(manifests: list[M
     assert trigger["metadata"]["targetQueryValue"] == "1"
     login = named(manifests, "TriggerAuthentication", trigger["authenticationRef"]["name"])
     [secret] = login["spec"]["secretTargetRef"]
-    example = yaml.safe_load((ROOT / "deploy/k8s/secret.example.yaml").read_text())
     assert secret["parameter"] == "connection"
-    assert secret["key"] in example["stringData"]
+    assert secret["key"] in secrets()[secret["name"]]
 
 
 def test_the_scalers_query_counts_what_is_to_be_done(postgresql: PostgreSQL) -> None:

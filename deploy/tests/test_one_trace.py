@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from PIL import Image
-from starlette.testclient import TestClient
 
 from ledger import catalogue, units
 from ledger.database import Ledger
@@ -22,6 +21,7 @@ from service.app import create_app
 from service.dispatch import RecordingDispatch
 from service.settings import Settings
 from service.tests.cards import method_cards, model_card
+from service.tests.conftest import on_this_machine
 from worker.observability import performed
 
 PLAN = [
@@ -72,7 +72,7 @@ def submitted(settings: Settings, ledger: Ledger, traces: TracerProvider) -> Non
     }
     evidence = EvidenceStore(settings.evidence)
     app = create_app(settings, ledger=ledger, evidence=evidence, dispatch=RecordingDispatch(), traces=traces)
-    with TestClient(app) as client:
+    with on_this_machine(app) as client:
         answer = client.post("/v1/audits", json=asked, headers={"Idempotency-Key": "key-0000-0000-0001"})
     assert answer.status_code == 202, answer.text
 

@@ -112,6 +112,9 @@ def test_the_report_of_a_cancelled_audit_waits_for_anyone(drive: Driver) -> None
 
 
 def test_an_audit_of_another_tenant_is_none_of_ones_own(drive: Driver) -> None:
-    """Asked for under another tenant there is nothing to say."""
+    """Asked for under another tenant there is nothing to say; its own tenant is told of the same workers as all."""
     audit_id = drive.submit("other")
     assert reason(drive, audit_id) is None
+    worker(drive)
+    with drive.ledger.reading() as connection:
+        assert waiting.of(connection, "other", audit_id) == Waiting("QUEUED", position=0)

@@ -69,7 +69,7 @@ def serving() -> Iterator[Gateway]:
             self.end_headers()
             self.wfile.write(said.body)
 
-        do_GET = do_POST = handle_one  # noqa: N815 - the names http.server looks for
+        do_GET = do_POST = do_DELETE = handle_one  # noqa: N815 - the names http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""

@@ -9,7 +9,19 @@ import pytest
 
 HEAVY = {"celery", "diffusers", "fastapi", "ledger", "numpy", "redis", "service", "sqlalchemy", "torch", "worker"}
 ROOT = Path(__file__).parents[2]
-CONTRACT = ["catalogue", "methods", "model", "problems", "report", "request", "schema", "status", "verdicts"]
+CONTRACT = [
+    "accesses",
+    "catalogue",
+    "keys",
+    "methods",
+    "model",
+    "problems",
+    "report",
+    "request",
+    "schema",
+    "status",
+    "verdicts",
+]
 
 
 def loaded_by(*modules: str) -> set[str]:

@@ -11,8 +11,9 @@ from starlette.background import BackgroundTask
 from palimpsest.contract.problems import Code
 from palimpsest.contract.status import AuditList, AuditStatus, State
 from service import answers, audits, cursor, preferences
+from service.callers import READS, WRITES, MayRead, MayWrite
 from service.desk import TheDesk, the_desk
-from service.gateway import TheGateway, TheTenant, the_tenant
+from service.gateway import TheGateway
 from service.routes.direct import Direct, Parameter, described
 from service.routes.documented import (
     ACCEPTED,
@@ -49,12 +50,12 @@ PREFER = Parameter[str | None](
 
 async def submit_audit(http: Request) -> Response:
     """Accept an audit, or answer with the one that is already there."""
-    desk, tenant = await the_desk(http), await the_tenant(http)
+    desk, caller = await the_desk(http), await WRITES(http)
     key, validate_only = KEY.read(http).strip('"'), VALIDATE_ONLY.read(http)
     request = await desk.reader.request(http)
     if validate_only:
-        return told(await desk.intake.check(tenant, request))
-    taken = await desk.intake.submit(tenant, request, key)
+        return told(await desk.intake.check(request))
+    taken = await desk.intake.submit(caller.tenant, request, key)
     headers = {**answers.headers(taken.row, now=time.time()), "Location": answers.address(taken.row)}
     if taken.accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -66,7 +67,7 @@ async def submit_audit(http: Request) -> Response:
 @router.get("/v1/audits", responses=problems(*ALWAYS, Code.MALFORMED_REQUEST))
 def list_audits(
     gateway: TheGateway,
-    tenant: TheTenant,
+    caller: MayRead,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor_: Annotated[str | None, Query(alias="cursor", max_length=1000, description="next_cursor of a page")] = None,
     state: State | None = None,
@@ -76,20 +77,21 @@ def list_audits(
     """One page of audits, newest first."""
     selection = cursor.Selection(state, model, tuple(sorted(label)))
     before = cursor.read(cursor_, selection)
-    page = audits.page(gateway, tenant, limit=limit, selection=selection, before=before)
+    page = audits.page(gateway, caller.tenant, limit=limit, selection=selection, before=before)
     return AuditList(data=[answers.status(row) for row in page.rows], next_cursor=cursor.written(selection, page.last))
 
 
 async def get_audit(http: Request) -> Response:
     """Where an audit stands."""
-    desk, tenant = await the_desk(http), await the_tenant(http)
+    desk, caller = await the_desk(http), await READS(http)
     audit_id, known = ID.read(http), KNOWN.read(http)
-    found = await desk.standings.told(tenant, audit_id, known)
+    found = await desk.standings.told(caller.tenant, audit_id, known)
     seconds = preferences.wait(PREFER.read(http))
     applied = {}
     if seconds and await desk.news(found.row, seconds, known):
         applied = {"Preference-Applied": f"wait={seconds}"}
-        found = await desk.standings.told(tenant, audit_id, known)
+        caller = await READS(http)
+        found = await desk.standings.told(caller.tenant, audit_id, known)
     headers = {**answers.headers(found.row, now=time.time()), **applied}
     if answers.is_current(known, found.row):
         return Response(status_code=304, headers=headers)
@@ -106,7 +108,7 @@ def add_direct(root: APIRouter) -> None:
         status_code=202,
         response_model=AuditStatus,
         responses={**problems(*ALWAYS, *ADMISSION), 200: REUSED, 202: ACCEPTED},
-        openapi_extra={**BODY, **described(KEY, VALIDATE_ONLY)},
+        openapi_extra={**BODY, **described(KEY, VALIDATE_ONLY), **WRITES.described()},
         route_class_override=Direct,
     )
     root.add_api_route(
@@ -115,7 +117,7 @@ def add_direct(root: APIRouter) -> None:
         tags=["audits"],
         response_model=AuditStatus,
         responses={**problems(*ALWAYS, Code.AUDIT_NOT_FOUND), 200: FOUND, 304: CURRENT},
-        openapi_extra=described(ID, KNOWN, PREFER),
+        openapi_extra={**described(ID, KNOWN, PREFER), **READS.described()},
         route_class_override=Direct,
     )
 
@@ -129,12 +131,12 @@ def cancel_audit(
     audit_id: AuditId,
     gateway: TheGateway,
     desk: TheDesk,
-    tenant: TheTenant,
+    caller: MayWrite,
     response: Response,
     afterwards: BackgroundTasks,
 ) -> AuditStatus:
     """Ask an audit to stop; a partial report follows."""
-    row = audits.cancel(gateway, tenant, audit_id)
+    row = audits.cancel(gateway, caller.tenant, audit_id)
     afterwards.add_task(desk.announced)
     response.headers.update(answers.headers(row, now=time.time()))
     return answers.status(row)

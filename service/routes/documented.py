@@ -11,7 +11,9 @@ from service.errors import MEDIA_TYPE, STATUS
 
 Responses = dict[int | str, dict[str, Any]]
 
-ALWAYS = (Code.LEDGER_UNAVAILABLE, Code.BODY_TOO_LARGE, Code.INTERNAL_ERROR)
+UNASKED = (Code.LEDGER_UNAVAILABLE, Code.BODY_TOO_LARGE, Code.INTERNAL_ERROR)
+"""Of every route, also of one that asks nobody who they are."""
+ALWAYS = (*UNASKED, Code.API_KEY_MISSING, Code.API_KEY_INVALID, Code.SCOPE_MISSING)
 ADMISSION = (
     Code.MALFORMED_REQUEST,
     Code.IDEMPOTENCY_KEY_MISSING,
@@ -33,19 +35,26 @@ ADMISSION = (
 )
 
 
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+CHALLENGE = _header("`Bearer`, what is wrong with the key, and the scope it lacks (RFC 6750)")
+
+
 def problems(*codes: Code) -> Responses:
     """The problem documents of these codes, by status."""
     by_status: dict[int | str, list[Code]] = {}
     for code in codes:
         by_status.setdefault(STATUS[code].status, []).append(code)
     return {
-        status: {"model": Problem, "description": " · ".join(f"`{code}`" for code in sorted(listed))}
+        status: {
+            "model": Problem,
+            "description": " · ".join(f"`{code}`" for code in sorted(listed)),
+            **({"headers": {"WWW-Authenticate": CHALLENGE}} if status in (401, 403) else {}),
+        }
         for status, listed in by_status.items()
     }
-
-
-def _header(description: str, kind: str = "string") -> dict[str, Any]:
-    return {"description": description, "schema": {"type": kind}}
 
 
 RETRY_AFTER = _header("whole seconds until it is worth asking again; absent once the audit has ended", "integer")

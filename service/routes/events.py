@@ -1,15 +1,16 @@
 """GET /v1/audits/{id}/events: what happened to an audit, as a list or as a stream of server-sent events."""
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from ledger.events import News, Position
 from palimpsest.contract.problems import Code
 from palimpsest.contract.status import TERMINAL, EventList
 from service import frames
+from service.callers import READS, MayRead
 from service.desk import TheDesk
-from service.gateway import TheTenant
 from service.identity import checked
 from service.routes.audits import AuditId, told
 from service.routes.documented import ALWAYS, NOTHING_FOLLOWS, TOLD, problems
@@ -35,22 +36,24 @@ LastEventId = Annotated[
     },
 )
 async def list_events(
+    http: Request,
     audit_id: AuditId,
     desk: TheDesk,
-    tenant: TheTenant,
+    caller: MayRead,
     after: After = 0,
     last_event_id: LastEventId = None,
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """What happened to an audit; with ``Accept: text/event-stream``, as it happens."""
     seq = after if last_event_id is None else int(last_event_id)
-    news = await desk.tailer.history(Position(tenant, checked(audit_id), seq))
+    news = await desk.tailer.history(Position(caller.tenant, checked(audit_id), seq))
     if "text/event-stream" not in accept.lower():
         return told(listed(news, seq), headers={"Cache-Control": "private, no-cache", "Vary": "Accept"})
     if last_event_id is not None and news.mark.state in TERMINAL and news.mark.last_seq == seq:
         return Response(status_code=204)
-    follower = desk.tailer.follow(tenant, audit_id, news.mark)
-    return EventStream(desk.tailer, follower, Following(desk.standings, desk.tailer, follower, seq).chunks(news))
+    follower = desk.tailer.follow(caller.tenant, audit_id, news.mark)
+    following = Following(desk.standings, desk.tailer, follower, seq, may=partial(READS.still, http))
+    return EventStream(desk.tailer, follower, following.chunks(news))
 
 
 def listed(news: News, seq: int) -> EventList:

@@ -7,7 +7,9 @@ from fastapi.responses import StreamingResponse
 
 from palimpsest.contract.problems import Code
 from service import audits
-from service.gateway import TheGateway, TheTenant
+from service.callers import MayReadEvidence
+from service.gateway import TheGateway
+from service.recorded import recorded
 from service.routes.audits import AuditId
 from service.routes.documented import ALWAYS, EVIDENCE, problems
 
@@ -30,7 +32,8 @@ HEADERS = {
         200: EVIDENCE,
     },
 )
-def get_evidence(audit_id: AuditId, digest: Digest, gateway: TheGateway, tenant: TheTenant) -> Response:
-    """A file that the audit kept, byte for byte: a picture, an embedding, a mitigation's edit."""
-    content, media_type = audits.evidence(gateway, tenant, audit_id, digest)
+def get_evidence(audit_id: AuditId, digest: Digest, gateway: TheGateway, caller: MayReadEvidence) -> Response:
+    """A file that the audit kept, byte for byte: a picture, an embedding, a mitigation's edit. It is recorded."""
+    content, media_type = audits.evidence(gateway, caller.tenant, audit_id, digest)
+    recorded(gateway, caller, "evidence.read", f"{audit_id}/{digest}")
     return StreamingResponse(content, media_type=media_type, headers=HEADERS)

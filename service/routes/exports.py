@@ -8,7 +8,9 @@ from fastapi.responses import StreamingResponse
 
 from palimpsest.contract.problems import Code
 from service import answers, exports
-from service.gateway import TheGateway, TheTenant
+from service.callers import MayReadEvidence
+from service.gateway import TheGateway
+from service.recorded import recorded
 from service.routes.audits import AuditId
 from service.routes.documented import ALWAYS, TAKEN_AWAY, UNCHANGED, problems
 
@@ -35,14 +37,15 @@ Known = Annotated[str | None, Header(alias="If-None-Match", description="an ETag
     },
 )
 def get_checkpoint(
-    audit_id: AuditId, mitigation_id: MitigationId, gateway: TheGateway, tenant: TheTenant, known: Known = None
+    audit_id: AuditId, mitigation_id: MitigationId, gateway: TheGateway, caller: MayReadEvidence, known: Known = None
 ) -> Response:
-    """What a joint mitigation adds to the weights of the audited model, as a safetensors file."""
-    found = exports.checkpoint(gateway, tenant, audit_id, mitigation_id, now=time.time())
+    """What a joint mitigation adds to the weights of the audited model, as a safetensors file. It is recorded."""
+    found = exports.checkpoint(gateway, caller.tenant, audit_id, mitigation_id, now=time.time())
     etag = f'"{found.digest}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if answers.is_known(known, etag):
         return Response(status_code=304, headers=headers)
+    recorded(gateway, caller, "checkpoint.read", f"{audit_id}/{mitigation_id}")
     headers |= {
         "Content-Length": str(found.size),
         "Content-Disposition": f'attachment; filename="{mitigation_id}.safetensors"',

@@ -132,6 +132,11 @@ class Served:
             return False
 
 
+def on_this_machine(app: Any, **options: Any) -> TestClient:
+    """A client that asks from and to a loopback address, which needs no key before there is one."""
+    return TestClient(app, base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50000), **options)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Everything under a folder of this test's own, a small limit on bodies, and messages claimed for a moment only."""
@@ -145,7 +150,7 @@ def empty(settings: Settings) -> Iterator[Bench]:
     evidence = EvidenceStore(settings.evidence)
     dispatch = RecordingDispatch()
     app = create_app(settings, ledger=ledger, evidence=evidence, dispatch=dispatch)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with on_this_machine(app, raise_server_exceptions=False) as client:
         yield Bench(settings, ledger, evidence, dispatch, client)
     ledger.close()
 

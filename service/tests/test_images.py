@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from starlette.testclient import TestClient
 
 from palimpsest.contract.request import AuditRequest
 from service import images
 from service.app import create_app
 from service.settings import Settings
-from service.tests.conftest import Bench
+from service.tests.conftest import Bench, on_this_machine
 
 Picture = Callable[..., bytes]
 
@@ -112,7 +111,7 @@ def test_too_many_pixels_are_refused_by_name(
     """422 TOO_MANY_PIXELS by a gateway that takes sixty, and nothing is kept."""
     few = Settings(home=tmp_path, pixel_limit=60)
     app = create_app(few, ledger=bench.ledger, evidence=bench.evidence, dispatch=bench.dispatch)
-    with TestClient(app) as client:
+    with on_this_machine(app) as client:
         answer = client.post("/v1/audits", json=asked(), headers={"Idempotency-Key": "key-0000-0000-0001"})
     assert (answer.status_code, answer.json()["code"]) == (422, "TOO_MANY_PIXELS")
     assert (bench.count(), bench.evidence.root.exists()) == (0, False)

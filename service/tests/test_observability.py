@@ -9,7 +9,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
-from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from ledger import events
@@ -20,7 +19,7 @@ from service.dispatch import RecordingDispatch
 from service.meters import RequestMeter
 from service.observability import Observed
 from service.settings import Settings
-from service.tests.conftest import Bench
+from service.tests.conftest import Bench, on_this_machine
 
 Asked = Callable[..., dict[str, Any]]
 
@@ -31,7 +30,7 @@ def test_a_request_leaves_one_line(bench: Bench, asked: Asked) -> None:
         answer = bench.post(asked())
         bench.client.get(f"/v1/audits/{answer.json()['id']}")
     posted, got = [line for line in logs if line["event"] == "request"]
-    known = {"event", "log_level", "method", "route", "ms", "request", "status", "tenant", "audit"}
+    known = {"event", "log_level", "method", "route", "ms", "request", "status", "tenant", "actor", "audit"}
     assert set(posted) == set(got) == known
     assert posted["audit"] == got["audit"] == answer.json()["id"]
     assert posted["tenant"] == "local"
@@ -70,7 +69,7 @@ def test_a_request_continues_the_callers_trace_and_hands_it_on(tmp_path: Path, a
         dispatch=RecordingDispatch(),
         traces=traces,
     )
-    with TestClient(app) as client, capture_logs() as logs:
+    with on_this_machine(app) as client, capture_logs() as logs:
         bench = Bench(settings, ledger, EvidenceStore(settings.evidence), RecordingDispatch(), client)
         bench.publish()
         sent = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}

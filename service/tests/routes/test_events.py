@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from ledger import keys
 from ledger.events import Position
-from service import tailer
+from service import keyring, tailer
 from service.desk import Desk
 from service.tests.conftest import Bench
 from service.tests.following import Listener, an_audit, end, forget, run, tell, until
+from service.tests.keyed import a_key
 
 
 @pytest.fixture
@@ -31,11 +33,13 @@ def desk(app: FastAPI) -> Desk:
 
 @asynccontextmanager
 async def listening(
-    app: FastAPI, audit_id: str, *, last: int | None = None, query: str = "", slow: bool = False
+    app: FastAPI, audit_id: str, *, last: int | None = None, query: str = "", slow: bool = False, key: str | None = None
 ) -> AsyncIterator[Listener]:
     """A client that opens a stream, and hangs up when the context ends."""
     listener = Listener(slow=asyncio.Event() if slow else None)
-    headers = [(b"accept", b"text/event-stream")]
+    headers = [(b"accept", b"text/event-stream"), (b"host", b"127.0.0.1:8000")]
+    if key is not None:
+        headers.append((b"authorization", f"Bearer {key}".encode()))
     if last is not None:
         headers.append((b"last-event-id", str(last).encode()))
     scope: dict[str, Any] = {
@@ -44,6 +48,8 @@ async def listening(
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
         "path": f"/v1/audits/{audit_id}/events",
         "query_string": query.encode(),
         "headers": headers,
@@ -333,5 +339,25 @@ def test_a_stream_ends_with_its_gateway(bench: Bench, app: FastAPI) -> None:
             await until(lambda: listener.numbers == [1])
             desk(app).let_go()
             await until(lambda: listener.over)
+
+    run(act)
+
+
+def test_a_stream_ends_when_its_key_is_revoked(bench: Bench, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next event or sign of life, which it is not told; that of another key goes on."""
+    monkeypatch.setattr(keyring, "GOOD_SECONDS", 0.0)
+    audit_id = an_audit(bench.ledger)
+    revoked, good = a_key(bench, "audits:read"), a_key(bench, "audits:read")
+
+    async def act() -> None:
+        async with listening(app, audit_id, key=revoked.key) as ends, listening(app, audit_id, key=good.key) as goes_on:
+            await until(lambda: ends.numbers == goes_on.numbers == [1])
+            tell(bench.ledger, audit_id, "a")
+            await until(lambda: ends.numbers == goes_on.numbers == [1, 2])
+            with bench.ledger.writing() as connection:
+                keys.revoke(connection, "local", revoked.id)
+            tell(bench.ledger, audit_id, "b")
+            await until(lambda: ends.over and goes_on.numbers == [1, 2, 3])
+            assert (ends.numbers, goes_on.over) == ([1, 2], False)
 
     run(act)

@@ -1,9 +1,12 @@
 """Reading reports over HTTP."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from ledger import accesses
 from service.tests.conftest import Bench
+from service.tests.keyed import a_key, ask
 
 Asked = Callable[..., dict[str, Any]]
 
@@ -80,3 +83,22 @@ def test_a_report_in_a_store_that_is_away_is_asked_for_later(bench: Bench, asked
     answer = bench.client.get(f"/v1/audits/{audit}/report")
     assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
     assert answer.headers["Retry-After"].isdecimal()
+
+
+def test_whoever_reads_a_report_is_recorded(bench: Bench, asked: Asked) -> None:
+    """Each time, by the id of the key; not who asked in vain. So is whoever reads a kept file, by its digest."""
+    audit_id = bench.submitted(asked())
+    key = a_key(bench, "audits:read")
+    assert ask(bench, key, f"/v1/audits/{audit_id}/report").status_code == 409
+    bench.conclude(b"{}")
+    for _ in range(2):
+        assert ask(bench, key, f"/v1/audits/{audit_id}/report").content == b"{}"
+    reader = a_key(bench, "evidence:read")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    for name in (digest, "0" * 64):
+        ask(bench, reader, f"/v1/audits/{audit_id}/evidence/{name}")
+    with bench.ledger.reading() as connection:
+        rows = accesses.after(connection, "local", 0)
+    told = [(row.actor, row.action, row.subject) for row in rows if row.action != "key.issued"]
+    read = (reader.id, "evidence.read", f"{audit_id}/{digest}")
+    assert told == [(key.id, "report.read", audit_id), (key.id, "report.read", audit_id), read]
