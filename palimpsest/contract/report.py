@@ -199,12 +199,18 @@ class Cost(Told):
 
 
 class ModelIdentity(Told):
-    """A model by what it is, not by what it is called."""
+    """A model by what it is, not by what it is called.
+
+    ``files`` has the sha256 of every file that makes the model what it is, by its path in the model's folder;
+    ``digest`` is the sha256 over the lines ``<sha256>  <path>`` of these, as the model's folder has them in order,
+    joined by line feeds.
+    """
 
     id: str
     role: str
     family: str
     digest: str
+    files: dict[str, str]
 
 
 class JudgeIdentity(Told):
