@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.console import Console
 
 from palimpsest import __version__, sentence, table
@@ -19,6 +20,8 @@ from palimpsest.exits import FAILED, Commands, note
 from palimpsest.handing_on import handed_on
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
+from palimpsest.renderings.dsse import public_key
+from palimpsest.verification import attested, require_model, require_report
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
 
@@ -205,6 +208,40 @@ def methods(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
 def canaries(context: typer.Context) -> None:
     """Plant images in a model, audit the auditor with it (needs the worker; canaries --help)."""
     raise typer.Exit(handed_on(context.args))
+
+
+@app.command("verify")
+def verify(
+    envelope: Annotated[Path, typer.Argument(metavar="REPORT.dsse.json", exists=True, dir_okay=False)],
+    *,
+    key: Annotated[
+        list[Path], typer.Option("--key", exists=True, dir_okay=False, help="A public key you trust (PEM).")
+    ],
+    report: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The report it has to be of, too.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="The model's folder it has to be of, too.")
+    ] = None,
+) -> None:
+    """Verify a signed report, without a network; 0 if it is what it says."""
+    found = attested(envelope.read_bytes(), [trusted(path) for path in key])
+    typer.echo("The signature is of a key you gave.")
+    if report:
+        require_report(found, report.read_bytes())
+        typer.echo(f"It was made of {report}.")
+    if model:
+        require_model(found, model)
+        typer.echo(f"It is about the {len(found.files)} files in {model}, unchanged.")
+    typer.echo(found.sentence)
+
+
+def trusted(path: Path) -> Ed25519PublicKey:
+    """A public key from a file on the command line."""
+    try:
+        return public_key(path.read_bytes())
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--key") from None
 
 
 def service(url: str, api_key: str | None) -> AuditClient:

@@ -143,7 +143,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,
-        resolved=asked,
+        resolved=asked | {"mitigations": [each | {"id": each["kind"]} for each in asked["mitigations"]]},
         models=[ModelIdentity(id="bundled", role="audited", family="stable-diffusion", digest="03" * 32, files=FILES)],
         judges=[
             JudgeIdentity(
