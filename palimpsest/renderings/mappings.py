@@ -3,22 +3,28 @@
 A row says which part of a report bears on it, never that it is met: that is for whoever reads both.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """One row: the document, its own identifier, what it is about, and what a report brings to it."""
+    """One row: the document, its own identifier, what it is about, and what a report brings to it.
+
+    ``of_targets`` where it is about single works that come back.
+    """
 
     framework: str
     ref: str
     about: str
     evidence: str
+    of_targets: bool = False
 
 
 NIST = "NIST AI 600-1"
 EU_CODE = "EU GPAI Code of Practice, Copyright"
+FRAMEWORKS = {NIST: ("NIST", "July 2024"), EU_CODE: ("European Commission", "10 July 2025")}
+"""Who published the document, and when."""
 
 MAPPINGS = (
     Mapping(
@@ -26,6 +32,7 @@ MAPPINGS = (
         "MS-2.10-001",
         "red-teaming for training data in outputs, copyrighted material among it",
         "verdicts: whether each target is drawn from its caption, and from an embedding that was searched for",
+        of_targets=True,
     ),
     Mapping(
         NIST,
@@ -62,10 +69,12 @@ MAPPINGS = (
         "Measure 1.4",
         "safeguards against outputs that reproduce protected training content",
         "verdicts for the works that were named as targets, before and after each safeguard",
+        of_targets=True,
     ),
 )
 
 
 def rows() -> list[dict[str, Any]]:
     """As plain data."""
-    return [asdict(mapping) for mapping in MAPPINGS]
+    names = ("framework", "ref", "about", "evidence")
+    return [{name: getattr(mapping, name) for name in names} for mapping in MAPPINGS]

@@ -8,8 +8,8 @@
     inconclusive       rule concealed          open            none
 
 A finding that the request's policy tolerates is a warning; whatever it fails on is an error. A result is placed at the
-weights, which are an artifact of the run with their sha256, and bears a fingerprint of its own: the same target under the
-same mitigation is the same result in the next audit, whatever became of it.
+weights, which are an artifact of the run with their sha256, and bears a fingerprint of its own: the same target under
+the same mitigation is the same result in the next audit, whatever became of it.
 """
 
 import hashlib
