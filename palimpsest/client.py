@@ -106,9 +106,12 @@ class AuditClient:
         """The report of an audit that has ended."""
         return exchange.parsed_report(self.report_document(audit_id))
 
-    def report_document(self, audit_id: str) -> bytes:
-        """The report exactly as the service wrote it, fields that this release does not know included."""
-        return self._talk(exchange.report(audit_id))
+    def report_document(self, audit_id: str, *, format: str | None = None) -> bytes:
+        """The report exactly as the service wrote it, fields that this release does not know included.
+
+        With a ``format`` (docs/reports.md) what the service made of it.
+        """
+        return self._talk(exchange.report(audit_id, format=format))
 
     def evidence(self, audit_id: str, digest: str) -> bytes:
         """A file that an audit kept, by its sha256: a picture, an embedding, a mitigation's edit."""
@@ -240,9 +243,9 @@ class AsyncAuditClient:
         """See ``AuditClient.report``."""
         return exchange.parsed_report(await self.report_document(audit_id))
 
-    async def report_document(self, audit_id: str) -> bytes:
+    async def report_document(self, audit_id: str, *, format: str | None = None) -> bytes:
         """See ``AuditClient.report_document``."""
-        return await self._talk(exchange.report(audit_id))
+        return await self._talk(exchange.report(audit_id, format=format))
 
     async def evidence(self, audit_id: str, digest: str) -> bytes:
         """See ``AuditClient.evidence``."""

@@ -21,6 +21,7 @@ from palimpsest.handing_on import handed_on
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
 from palimpsest.renderings.dsse import public_key
+from palimpsest.renderings.formats import RENDERED
 from palimpsest.verification import attested, require_model, require_report
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
@@ -103,17 +104,20 @@ def report(
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write it here too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report itself.")] = False,
+    format: Annotated[
+        str | None, typer.Option(help="Print it in another format: " + ", ".join(each.name for each in RENDERED) + ".")
+    ] = None,
     url: Url = DEFAULT_URL,
     api_key: Key = None,
 ) -> None:
     """Print the report of an audit that has ended."""
     with service(url, api_key) as client:
-        document = client.report_document(audit_id)
+        document = client.report_document(audit_id, format=format)
     if output:
         output.write_bytes(document)
-    if as_json:
-        typer.echo(document)
-    else:
+    if as_json or (format and not output):
+        typer.echo(document, nl=not format)
+    elif not format:
         print_report(document)
 
 

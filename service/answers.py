@@ -42,8 +42,13 @@ def etag(row: AuditRow) -> str:
 
 def is_current(if_none_match: str | None, row: AuditRow) -> bool:
     """Whether the caller already has this revision."""
-    known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    return "*" in known or etag(row).removeprefix("W/") in known
+    return is_known(if_none_match, etag(row))
+
+
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Whether the caller already has what bears this tag."""
+    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    return "*" in known or tag.removeprefix("W/") in known
 
 
 def headers(row: AuditRow, *, now: float) -> dict[str, str]:

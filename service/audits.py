@@ -8,8 +8,6 @@ from ledger import audits
 from ledger.audits import AuditRow
 from ledger.errors import EvidenceCorrupt, EvidenceMissing
 from palimpsest.contract.problems import Code
-from palimpsest.contract.status import TERMINAL
-from service import answers
 from service.cursor import Selection
 from service.errors import FINAL, EvidenceRefused, Refusal
 from service.gateway import Gateway
@@ -58,19 +56,6 @@ def cancel(gateway: Gateway, tenant: str, audit_id: str) -> AuditRow:
     return gateway.ledger.write(ask)
 
 
-def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes:
-    """The report's bytes, as the worker wrote them. Raises NotFound, or a Refusal while or because there is none."""
-    row = look_up(gateway, tenant, audit_id)
-    if row.report_digest is None:
-        raise _without_report(row, now)
-    with gateway.ledger.reading() as connection:
-        if audits.report_is_removed(connection, tenant, audit_id):
-            raise Refusal(
-                Code.REPORT_REMOVED, "the time for which reports are kept is over; audit again", headers=FINAL
-            )
-    return _read(gateway, tenant, row.report_digest, "the report")
-
-
 def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple[bytes, str]:
     """The bytes of a file that an audit kept, and their media type. Raises NotFound, or a Refusal if there is none."""
     look_up(gateway, tenant, audit_id)
@@ -84,10 +69,11 @@ def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple
     if removed:
         detail = "the time for which such files are kept is over; audit again"
         raise Refusal(Code.EVIDENCE_REMOVED, detail, headers=FINAL)
-    return _read(gateway, tenant, digest, "the file"), media_type
+    return read(gateway, tenant, digest, "the file"), media_type
 
 
-def _read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
+def read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
+    """Bytes that are kept under a digest. Raises a Refusal that names them where the store has them not."""
     try:
         return gateway.evidence.get(tenant, digest)
     except OSError as error:
@@ -95,11 +81,3 @@ def _read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
     except (EvidenceMissing, EvidenceCorrupt) as error:
         detail = f"{what} is recorded but its bytes are gone or damaged; audit again with force_new"
         raise Refusal(Code.INTERNAL_ERROR, detail, headers=FINAL) from error
-
-
-def _without_report(row: AuditRow, now: float) -> Refusal:
-    if row.state in TERMINAL:
-        detail = f"the audit {row.state} without a report ({row.error or 'no code'})"
-        return Refusal(Code.REPORT_NOT_READY, detail, headers=FINAL)
-    headers = {"Retry-After": str(answers.retry_after(row, now=now))}
-    return Refusal(Code.REPORT_NOT_READY, f"the audit is {row.state}; try again later", headers=headers)

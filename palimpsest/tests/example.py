@@ -144,7 +144,9 @@ def a_report(state: str = "succeeded") -> AuditReport:
         result_digest="sha256:02",
         request=asked,
         resolved=asked | {"mitigations": [each | {"id": each["kind"]} for each in asked["mitigations"]]},
-        models=[ModelIdentity(id="bundled", role="audited", family="stable-diffusion", digest="03" * 32, files=FILES)],
+        models=[
+            ModelIdentity(id="bundled", role="audited", family="stable-diffusion", digest="sha256:03", files=FILES)
+        ],
         judges=[
             JudgeIdentity(
                 kind="sscd", digest="sha256:04", preprocessing="64 px", threshold=0.5, false_positive_bound=0.001

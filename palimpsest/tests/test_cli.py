@@ -192,6 +192,15 @@ def test_report_prints_tables_or_the_report_itself(gateway: Gateway, tmp_path: P
     assert (tmp_path / "copy.json").read_bytes() == DOCUMENT
 
 
+def test_report_in_another_format_goes_to_its_file_or_to_stdout(gateway: Gateway, tmp_path: Path) -> None:
+    """Byte for byte, without a line break of our own."""
+    gateway.will_say(f"{REPORT}?format=sarif", Said(200, b'{"version":"2.1.0"}'))
+    assert invoke(gateway, "audit", "report", AUDIT, "--format", "sarif").stdout == '{"version":"2.1.0"}'
+    result = invoke(gateway, "audit", "report", AUDIT, "--format", "sarif", "-o", "report.sarif")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "report.sarif").read_bytes() == b'{"version":"2.1.0"}'
+
+
 def test_a_report_that_is_not_ready_leaves_with_4(gateway: Gateway) -> None:
     """Asked too early is asked wrongly."""
     gateway.will_say(REPORT, saying(a_problem(409, Code.REPORT_NOT_READY), 409))

@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = {"celery", "diffusers", "fastapi", "ledger", "numpy", "redis", "service", "sqlalchemy", "torch", "worker"}
 ROOT = Path(__file__).parents[2]
-CONTRACT = ["catalogue", "methods", "model", "problems", "report", "request", "schema", "status", "verdicts"]
+CONTRACT = ["catalogue", "methods", "model", "problems", "report", "request", "schema", "signing", "status", "verdicts"]
 
 
 def loaded_by(*modules: str) -> set[str]:

@@ -63,7 +63,7 @@ def test_a_model_whose_files_were_not_named_is_one_subject() -> None:
     """Its digest is no file's sha256 and does not pretend to be one."""
     [model] = a_report().models
     unnamed = original(a_report().model_copy(update={"models": [model.model_copy(update={"files": {}})]}))
-    assert statement(unnamed)["subject"] == [{"name": "bundled", "digest": {"palimpsestModel": "03" * 32}}]
+    assert statement(unnamed)["subject"] == [{"name": "bundled", "digest": {"palimpsestModel": "sha256:03"}}]
 
 
 def test_an_audit_that_never_read_its_model_states_nothing() -> None:

@@ -1,0 +1,69 @@
+"""Rendering and signing reports, once, when their audits have ended. Only the sweeper does it: it alone has the key."""
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger import renderings
+from ledger.database import Ledger
+from ledger.errors import EvidenceCorrupt, EvidenceMissing
+from ledger.evidence import EvidenceStore, Kept
+from ledger.renderings import Due, PublicKey
+from ledger.retention import REPORT
+from palimpsest.renderings import dsse
+from palimpsest.renderings.formats import RENDERED, Format
+from palimpsest.renderings.original import Original
+from palimpsest.renderings.statement import NothingToState
+from service.observability import places
+from service.signing import public_pem
+
+log = structlog.get_logger()
+
+BATCH = 10
+"""Reports rendered in one sweep."""
+
+
+class Renderer:
+    """What one sweeper renders. Any number may: a report is settled once, whoever is first."""
+
+    def __init__(self, ledger: Ledger, store: EvidenceStore, key: Ed25519PrivateKey | None) -> None:
+        self._ledger, self._store, self._key = ledger, store, key
+        self._public: PublicKey | None = None
+        if key is not None:
+            self._public = PublicKey(dsse.keyid(key.public_key()), public_pem(key).decode(), since=0.0)
+
+    def render(self) -> int:
+        """The reports that have waited longest; how many were settled. Raises OSError when the store is away."""
+        with self._ledger.reading() as connection:
+            due = renderings.due(connection, BATCH)
+        return sum(self._settled(which) for which in due)
+
+    def _settled(self, which: Due) -> bool:
+        kept = self._kept(which)
+        return self._ledger.write(lambda connection: renderings.settle(connection, which, kept, self._public))
+
+    def _kept(self, which: Due) -> list[Kept]:
+        """Everything the report can be rendered to; nothing where it is gone, damaged or of another release."""
+        try:
+            original = Original.read(self._store.get(which.tenant, which.report_digest))
+        except (EvidenceMissing, EvidenceCorrupt, ValueError) as error:
+            log.error("report cannot be rendered", audit=which.audit_id, error=type(error).__name__)
+            return []
+        made = [(each, self._made(each, original, which)) for each in RENDERED]
+        return [
+            self._store.put(which.tenant, content, name=each.file, kind=REPORT, media_type=each.media_type)
+            for each, content in made
+            if content is not None
+        ]
+
+    def _made(self, format: Format, original: Original, which: Due) -> bytes | None:
+        """One rendering; None where there is nothing to state, no key to sign it, or a fault in this very format."""
+        if format.signed and self._key is None:
+            return None
+        try:
+            content = format.render(original)
+        except NothingToState:
+            return None
+        except Exception as error:  # noqa: BLE001  a fault in one format must neither take the others nor the sweeper along
+            log.error("fault", audit=which.audit_id, format=format.name, error=type(error).__name__, at=places(error))
+            return None
+        return dsse.signed(content, self._key) if format.signed and self._key is not None else content
