@@ -13,12 +13,12 @@ import uuid
 from typing import Any
 
 from palimpsest import __version__
-from palimpsest.contract.report import MitigationSummary, Rate, Replication, Verdict
+from palimpsest.contract.report import MitigationSummary, ModelIdentity, Rate, Replication, Verdict
 from palimpsest.renderings.judgement import ABSENT, FINDINGS
 from palimpsest.renderings.mappings import FRAMEWORKS, MAPPINGS
 from palimpsest.renderings.original import Original, written
 
-MODEL = "model"
+MODEL, BASELINE = "model", "baseline"
 ASSESSOR = "assessor"
 
 
@@ -35,6 +35,7 @@ def render(original: Original) -> bytes:
             "tools": {"components": [{"type": "application", "name": "palimpsest", "version": __version__}]},
             "component": component(original),
         },
+        "components": [] if original.baseline is None else [identified(original.baseline, BASELINE)],
         "definitions": {"standards": standards()},
         "declarations": {
             "assessors": [{"bom-ref": ASSESSOR, "organization": {"name": "Palimpsest, as run by whoever audited"}}],
@@ -49,19 +50,7 @@ def render(original: Original) -> bytes:
 def component(original: Original) -> dict[str, Any]:
     """The model under audit, its files, and what was measured of it."""
     report, model = original.report, original.audited
-    return {
-        "type": "machine-learning-model",
-        "bom-ref": MODEL,
-        "name": model.id,
-        "components": [
-            {
-                "type": "file",
-                "bom-ref": f"file:{path}",
-                "name": path,
-                "hashes": [{"alg": "SHA-256", "content": sha256}],
-            }
-            for path, sha256 in sorted(model.files.items())
-        ],
+    return identified(model, MODEL) | {
         "modelCard": {
             "modelParameters": {"task": "text-to-image", "architectureFamily": model.family},
             "quantitativeAnalysis": {
@@ -77,6 +66,25 @@ def component(original: Original) -> dict[str, Any]:
             {"name": "palimpsest:report_sha256", "value": original.sha256},
             {"name": "palimpsest:result_digest", "value": report.result_digest},
         ],
+    }
+
+
+def identified(model: ModelIdentity, ref: str) -> dict[str, Any]:
+    """A model by its files."""
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": ref,
+        "name": model.id,
+        "components": [
+            {
+                "type": "file",
+                "bom-ref": f"{ref}:{path}",
+                "name": path,
+                "hashes": [{"alg": "SHA-256", "content": sha256}],
+            }
+            for path, sha256 in sorted(model.files.items())
+        ],
+        "properties": [{"name": "palimpsest:model_digest", "value": model.digest}],
     }
 
 
@@ -106,7 +114,7 @@ def claim(original: Original, verdict: Verdict) -> dict[str, Any]:
     refs = [each["bom-ref"] for each in evidence(original, verdict)]
     told: dict[str, Any] = {
         "bom-ref": f"claim:{place(verdict)}",
-        "target": MODEL,
+        "target": MODEL if original.model_of(verdict) is original.audited else BASELINE,
         "predicate": predicate(original, verdict),
         "reasoning": "; ".join([f"verdict: {verdict.verdict}", *verdict.reasons]),
     }

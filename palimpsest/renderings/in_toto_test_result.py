@@ -1,6 +1,7 @@
 """in-toto's own predicate for the result of tests: https://in-toto.io/attestation/test-result/v0.1
 
-One test is one target under one mitigation. The predicate knows no third state, so what is inconclusive is a warning:
+One test is one target under one mitigation of the model under audit. The predicate knows no third state, so what is
+inconclusive is a warning:
 
     FAILED    a test failed (``judgement``)
     WARNED    none failed, but one is inconclusive or tolerated, nothing was tested, or the audit did not run to its end
@@ -8,7 +9,7 @@ One test is one target under one mitigation. The predicate knows no third state,
 
 A statement is about the files it names. Where the audit applied a mitigation itself, to a copy in memory, a target that
 was not recovered says nothing of these files: such a test is a warning, too. It passes once the mitigated model is
-registered and audited as it lies.
+registered and audited as it lies, beside its baseline; what is then tried on the baseline is no test of it at all.
 """
 
 from typing import Any
@@ -24,7 +25,8 @@ PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 def render(original: Original) -> bytes:
     """The statement. Raises NothingToState."""
     tests = {"passed": list[str](), "warned": list[str](), "failed": list[str]()}
-    for verdict in original.report.verdicts:
+    about_the_subject = (v for v in original.report.verdicts if original.model_of(v) is original.audited)
+    for verdict in about_the_subject:
         tests[of_these_files(original, verdict)].append(name_of(verdict))
     predicate = {
         "result": result(original, tests["passed"], tests["warned"], tests["failed"]),
@@ -37,9 +39,15 @@ def render(original: Original) -> bytes:
 
 
 def of_these_files(original: Original, verdict: Verdict) -> Judgement:
-    """What the verdict comes to for the subject. ``not_memorized`` is of the model before any mitigation."""
+    """What the verdict comes to for the subject.
+
+    ``not_memorized`` is of the model before any mitigation: of the subject, or else of its baseline.
+    """
     found = judged(original.report, verdict)
-    about_them = verdict.mitigation in original.as_it_is or verdict.verdict == "not_memorized"
+    if verdict.verdict == "not_memorized":
+        about_them = original.baseline is None
+    else:
+        about_them = verdict.mitigation in original.as_it_is
     return "warned" if found == "passed" and not about_them else found
 
 

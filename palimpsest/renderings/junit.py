@@ -25,7 +25,8 @@ def render(original: Original) -> bytes:
     for mitigation in dict.fromkeys(verdict.mitigation for verdict in original.report.verdicts):
         root.append(suite(original, mitigation))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def suite(original: Original, mitigation: str) -> ET.Element:
@@ -59,7 +60,7 @@ def properties(original: Original) -> ET.Element:
 
 def case(original: Original, verdict: Verdict) -> ET.Element:
     """One target."""
-    classname = f"{original.audited.id}.{verdict.mitigation}"
+    classname = f"{original.model_of(verdict).id}.{verdict.mitigation}"
     element = ET.Element("testcase", name=clean(verdict.target_id), classname=clean(classname), time="0")
     found = judged(original.report, verdict)
     kind = "inconclusive" if verdict.verdict == "inconclusive" and found == "warned" else found

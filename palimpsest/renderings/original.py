@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from palimpsest.contract.report import AuditReport, ModelIdentity
+from palimpsest.contract.report import AuditReport, ModelIdentity, Verdict
 
 NAME = "report.json"
 MEDIA_TYPE = "application/json"
@@ -34,14 +34,26 @@ class Original:
         return next(model for model in self.report.models if model.role == "audited")
 
     @property
-    def as_it_is(self) -> set[str]:
-        """Ids of the mitigations under which the audited files were drawn from as they lie: none, or one made before.
+    def baseline(self) -> ModelIdentity | None:
+        """The model that the one under audit was mitigated from, where that was done elsewhere."""
+        return next((model for model in self.report.models if model.role == "baseline"), None)
 
-        Any other was applied by the audit itself, to a copy in memory: its verdicts are of a model that the files of
-        ``audited`` are not.
+    @property
+    def as_it_is(self) -> set[str]:
+        """Ids of the mitigations under which the files of ``audited`` were drawn from as they lie.
+
+        Beside a baseline those made elsewhere, otherwise those that do nothing. Any other was applied by the audit
+        itself to a copy in memory: its verdicts are of a model that these files are not.
         """
-        listed = self.report.resolved.get("mitigations", [])
-        return {each["id"] for each in listed if each["kind"] in {"none", "external"}}
+        kind = "none" if self.baseline is None else "external"
+        return {each["id"] for each in self.report.resolved.get("mitigations", []) if each["kind"] == kind}
+
+    def model_of(self, verdict: Verdict) -> ModelIdentity:
+        """The model that a verdict's mitigation was applied to: the baseline's, where there is one, but for those made
+        elsewhere."""
+        if self.baseline is not None and verdict.mitigation not in self.as_it_is:
+            return self.baseline
+        return self.audited
 
 
 def written(document: Any) -> bytes:

@@ -9,7 +9,8 @@
 
 A finding that the request's policy tolerates is a warning; whatever it fails on is an error. A result is placed at the
 weights, which are an artifact of the run with their sha256, and bears a fingerprint of its own: the same target under
-the same mitigation is the same result in the next audit, whatever became of it.
+the same mitigation is the same result in the next audit, whatever became of it. What was tried on a baseline has no
+place among the files of the model that was made from it.
 """
 
 import hashlib
@@ -91,7 +92,7 @@ def result(original: Original, verdict: Verdict, paths: list[str]) -> dict[str, 
         "partialFingerprints": {"targetAndMitigation/v1": fingerprint(original, verdict)},
         "properties": {"verdict": verdict.verdict, "target": verdict.target_id, "mitigation": verdict.mitigation},
     }
-    return said | {"locations": [location(paths)]} if paths else said
+    return said | {"locations": [location(paths)]} if paths and original.model_of(verdict) is original.audited else said
 
 
 def kind_and_level(original: Original, verdict: Verdict) -> tuple[str, str]:

@@ -143,7 +143,8 @@ def test_it_needs_no_network(folder: Path) -> None:
         "socket.socket.connect = barred\n"
         "from palimpsest.cli import main; main()"
     )
-    command = [sys.executable, "-c", program, "verify", folder / "report.dsse.json", "--key", folder / "key.pub"]
+    files = [str(folder / "report.dsse.json"), "--key", str(folder / "key.pub")]
+    command = [sys.executable, "-c", program, "verify", *files]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, check=False, text=True, timeout=120)
     assert (ran.returncode, ran.stderr) == (0, "")

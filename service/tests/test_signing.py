@@ -61,18 +61,8 @@ def test_what_is_no_key_is_refused_by_name(tmp_path: Path) -> None:
     """A missing file, a folder, a text, a public key and one behind a password; the content is not repeated."""
     signing_key(Settings(home=tmp_path / "home"))
     (tmp_path / "text").write_text("secret text")
-    locked = [
-        "openssl",
-        "pkey",
-        "-in",
-        tmp_path / "home" / PRIVATE,
-        "-aes256",
-        "-passout",
-        "pass:x",
-        "-out",
-        tmp_path / "locked",
-    ]
-    subprocess.run(locked, check=True, capture_output=True)
+    locking = ["openssl", "pkey", "-aes256", "-passout", "pass:x", "-in", str(tmp_path / "home" / PRIVATE)]
+    subprocess.run([*locking, "-out", str(tmp_path / "locked")], check=True, capture_output=True)
     for file in ("missing", "home", "text", "locked", f"home/{PUBLIC}"):
         with pytest.raises(SigningKeyUnusable, match=f"{file} is no private key") as refused:
             signing_key(Settings(home=tmp_path, signing_key=tmp_path / file))

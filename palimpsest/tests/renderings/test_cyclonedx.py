@@ -11,7 +11,7 @@ from palimpsest.contract.verdicts import VERDICTS
 from palimpsest.renderings import cyclonedx, mappings
 from palimpsest.renderings.original import Original
 from palimpsest.tests.example import FILES, a_report
-from palimpsest.tests.renderings.originals import original, with_verdicts
+from palimpsest.tests.renderings.originals import beside_a_baseline, original, with_verdicts
 
 STRICT = JsonStrictValidator(SchemaVersion.V1_6)
 
@@ -130,6 +130,15 @@ def test_requirements_are_named_and_not_judged() -> None:
     assert bearing == ["requirement:MS-2.10-001", "requirement:Measure 1.4"]
     text = json.dumps(found).lower()
     assert not any(word in text for word in ("complian", "conformance", "score"))
+
+
+def test_what_was_tried_on_a_baseline_is_claimed_of_it() -> None:
+    """It is a component with files of its own; what was made elsewhere is claimed of the model under audit."""
+    for mitigation, target in (("nemo", "baseline"), ("external", "model")):
+        found = bill(beside_a_baseline("concealed", mitigation=mitigation))
+        [claim] = found["declarations"]["claims"]
+        assert claim["target"] == target
+        assert [each["bom-ref"] for each in found["components"]] == ["baseline"]
 
 
 def test_the_same_report_is_the_same_bill() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
 
 from palimpsest.errors import NotVerified
 from palimpsest.renderings import dsse
@@ -66,8 +66,6 @@ def test_an_independent_implementation_verifies_it() -> None:
 
 def test_an_independent_implementations_envelope_is_verified() -> None:
     """The other way round, with securesystemslib's own signer and PAE."""
-    from securesystemslib.signer import CryptoSigner  # noqa: PLC0415
-
     foreign = Envelope(b"hello", dsse.IN_TOTO, {})
     foreign.sign(CryptoSigner(KEY, SSlibKey.from_crypto(PUBLIC)))
     assert dsse.verified(closed(foreign.to_dict()), [PUBLIC]) == b"hello"

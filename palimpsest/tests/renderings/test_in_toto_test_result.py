@@ -14,7 +14,7 @@ from palimpsest.renderings import in_toto_test_result, memorization_audit
 from palimpsest.renderings.original import Original
 from palimpsest.renderings.statement import NothingToState
 from palimpsest.tests.example import FILES, a_report
-from palimpsest.tests.renderings.originals import original, with_verdicts
+from palimpsest.tests.renderings.originals import beside_a_baseline, original, with_verdicts
 
 UNTOUCHED = "none"
 
@@ -113,6 +113,27 @@ def test_a_mitigation_in_memory_is_no_pass_for_the_files() -> None:
         ["t2 under nemo"],
         ["t1 under nemo"],
     )
+
+
+def test_a_model_mitigated_elsewhere_passes_as_it_lies() -> None:
+    """Beside its baseline, whose own files are no subject."""
+    told = statement(beside_a_baseline("not_recovered"))
+    assert told["predicate"]["result"] == "PASSED"
+    assert {each["name"] for each in told["subject"]} == set(FILES)
+    assert statement(beside_a_baseline("concealed"))["predicate"]["result"] == "FAILED"
+
+
+@pytest.mark.parametrize("mitigation", ["none", "nemo"])
+def test_what_was_tried_on_the_baseline_is_no_test_of_the_model(mitigation: str) -> None:
+    """The baseline replicates, which is why the other was made: neither failed nor passed, and nothing was tested."""
+    for word in ("still_replicates", "not_recovered"):
+        told = statement(beside_a_baseline(word, mitigation=mitigation))["predicate"]
+        assert (told["result"], told["passedTests"], told["warnedTests"], told["failedTests"]) == ("WARNED", [], [], [])
+
+
+def test_what_the_baseline_never_held_is_no_pass_for_the_model() -> None:
+    """not_memorized is of the model before any mitigation, and that is the baseline."""
+    assert result(beside_a_baseline("not_memorized")) == "WARNED"
 
 
 @pytest.mark.parametrize("state", ["cancelled", "expired", "failed"])

