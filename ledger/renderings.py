@@ -8,7 +8,7 @@ they belong to no unit, so that they are filed under the audit's own id.
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from ledger import holdings
 from ledger.database import now, upsert
@@ -18,11 +18,12 @@ from ledger.schema import audits, evidence, signing_keys, unrendered
 
 @dataclass(frozen=True)
 class Due:
-    """A report that is to be rendered."""
+    """A report that is to be rendered, and its bytes."""
 
     tenant: str
     audit_id: str
     report_digest: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,16 @@ def owe(connection: Connection, tenant: str, audit_id: str) -> None:
 
 def due(connection: Connection, limit: int) -> list[Due]:
     """The reports that have waited longest. Several may look at once: who comes second with one finds it settled."""
+    its_audit = and_(audits.c.tenant_id == unrendered.c.tenant_id, audits.c.id == unrendered.c.audit_id)
+    size = (
+        select(func.coalesce(func.max(evidence.c.size), 0))
+        .where(evidence.c.tenant_id == audits.c.tenant_id, evidence.c.audit_id == audits.c.id)
+        .where(evidence.c.digest == audits.c.report_digest)
+        .scalar_subquery()
+    )
     rows = connection.execute(
-        select(unrendered.c.tenant_id, unrendered.c.audit_id, audits.c.report_digest)
-        .join(audits, and_(audits.c.tenant_id == unrendered.c.tenant_id, audits.c.id == unrendered.c.audit_id))
+        select(unrendered.c.tenant_id, unrendered.c.audit_id, audits.c.report_digest, size)
+        .join(audits, its_audit)
         .order_by(unrendered.c.since)
         .limit(limit)
     )

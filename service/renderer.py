@@ -23,10 +23,13 @@ BATCH = 10
 
 
 class Renderer:
-    """What one sweeper renders. Any number may: a report is settled once, whoever is first."""
+    """What one sweeper renders. Any number may: a report is settled once, whoever is first.
 
-    def __init__(self, ledger: Ledger, store: EvidenceStore, key: Ed25519PrivateKey | None) -> None:
-        self._ledger, self._store, self._key = ledger, store, key
+    ``limit`` is the bytes of a report that is rendered: about twelve times as much memory is taken.
+    """
+
+    def __init__(self, ledger: Ledger, store: EvidenceStore, key: Ed25519PrivateKey | None, *, limit: int) -> None:
+        self._ledger, self._store, self._key, self._limit = ledger, store, key, limit
         self._public: PublicKey | None = None
         if key is not None:
             self._public = PublicKey(dsse.keyid(key.public_key()), public_pem(key).decode(), since=0.0)
@@ -42,7 +45,10 @@ class Renderer:
         return self._ledger.write(lambda connection: renderings.settle(connection, which, kept, self._public))
 
     def _kept(self, which: Due) -> list[Kept]:
-        """Everything the report can be rendered to; nothing where it is gone, damaged or of another release."""
+        """Everything the report can be rendered to; nothing where it is too large, gone, damaged or not readable."""
+        if which.size > self._limit:
+            log.error("report cannot be rendered", audit=which.audit_id, error="too large", bytes=which.size)
+            return []
         try:
             original = Original.read(self._store.get(which.tenant, which.report_digest))
         except (EvidenceMissing, EvidenceCorrupt, ValueError) as error:

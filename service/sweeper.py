@@ -65,7 +65,8 @@ def collection(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
 
 def rendering(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
     """The chore that needs the signing key, and the evidence store too. Raises SigningKeyUnusable."""
-    return {"reports_rendered": Renderer(ledger, EvidenceStore(settings.evidence), signing_key(settings)).render}
+    store, key = EvidenceStore(settings.evidence), signing_key(settings)
+    return {"reports_rendered": Renderer(ledger, store, key, limit=settings.render_limit).render}
 
 
 def sweep(every: dict[str, Chore]) -> bool:

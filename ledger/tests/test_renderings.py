@@ -41,7 +41,16 @@ def test_a_report_is_owed_from_its_transaction_on(drive: Driver) -> None:
     ticket = drive.claim_next()
     assert ticket is not None
     drive.finish(ticket)
-    assert due(drive) == [Due(TENANT, ticket.audit_id, CONCLUSION.report_digest)]
+    assert due(drive) == [Due(TENANT, ticket.audit_id, CONCLUSION.report_digest, size=0)]
+
+
+def test_what_is_owed_says_how_large_it_is(drive: Driver) -> None:
+    """Two bytes, though other evidence of the audit is larger."""
+    audit_id = drive.planned(report())
+    ticket = drive.claim_next()
+    assert ticket is not None
+    drive.finish(ticket, Kept("report.json", "report", CONCLUSION.report_digest, "application/json", 2), SARIF)
+    assert due(drive) == [Due(TENANT, audit_id, CONCLUSION.report_digest, size=2)]
 
 
 def test_an_audit_that_failed_owes_nothing(drive: Driver) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -19,12 +20,14 @@ from service.tests.conftest import Bench
 Asked = Callable[..., dict[str, Any]]
 REPORT = a_report().model_dump_json().encode()
 FILES = {each.file for each in RENDERED}
+KEYS = count()
+LIMIT = 2**20
 SIGNED = {each.file for each in RENDERED if each.signed}
 
 
 def concluded(bench: Bench, asked: Asked, report: bytes = REPORT, **changes: Any) -> str:
     """An audit that has this report."""
-    audit_id = bench.submitted(asked(**changes))
+    audit_id = str(bench.post(asked(**changes), key=f"key-0000-0000-{next(KEYS):04}").json()["id"])
     bench.conclude(report)
     return audit_id
 
@@ -39,7 +42,7 @@ def kept(bench: Bench, audit_id: str) -> dict[str, bytes]:
 def test_every_format_is_made_and_what_is_signed_holds(bench: Bench, asked: Asked) -> None:
     """Six files, two of them envelopes under the sweeper's key, whose public half is remembered."""
     audit_id = concluded(bench, asked)
-    assert Renderer(bench.ledger, bench.evidence, KEY).render() == 1
+    assert Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render() == 1
     found = kept(bench, audit_id)
     assert set(found) == FILES
     for file in SIGNED:
@@ -52,7 +55,7 @@ def test_every_format_is_made_and_what_is_signed_holds(bench: Bench, asked: Aske
 def test_it_is_done_once(bench: Bench, asked: Asked) -> None:
     """A second sweep finds nothing, and a second sweeper that was as fast changes nothing: the first one's stays."""
     audit_id = concluded(bench, asked)
-    first, second = (Renderer(bench.ledger, bench.evidence, key) for key in (KEY, OTHER))
+    first, second = (Renderer(bench.ledger, bench.evidence, key, limit=LIMIT) for key in (KEY, OTHER))
     with bench.ledger.reading() as connection:
         [which] = renderings.due(connection, 1)
     assert first.render() == 1
@@ -65,7 +68,7 @@ def test_it_is_done_once(bench: Bench, asked: Asked) -> None:
 def test_without_a_key_everything_else_is_made(bench: Bench, asked: Asked) -> None:
     """Nothing is signed, nothing waits, no key is remembered."""
     audit_id = concluded(bench, asked)
-    assert Renderer(bench.ledger, bench.evidence, None).render() == 1
+    assert Renderer(bench.ledger, bench.evidence, None, limit=LIMIT).render() == 1
     assert set(kept(bench, audit_id)) == FILES - SIGNED
     with bench.ledger.reading() as connection:
         assert renderings.keys(connection, "local") == []
@@ -77,13 +80,25 @@ def test_what_is_no_report_of_this_release_is_given_up(bench: Bench, asked: Aske
     """One line in the log that names the audit and nothing of the report; the next one is rendered."""
     audit_id = concluded(bench, asked, report)
     with capture_logs() as logs:
-        assert Renderer(bench.ledger, bench.evidence, KEY).render() == 1
+        assert Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render() == 1
     assert logs == [
         {"event": "report cannot be rendered", "audit": audit_id, "error": "ValidationError", "log_level": "error"}
     ]
     assert kept(bench, audit_id) == {}
     with bench.ledger.reading() as connection:
         assert renderings.due(connection, 1) == []
+
+
+def test_a_report_that_would_take_too_much_memory_is_given_up(bench: Bench, asked: Asked) -> None:
+    """One byte over the limit: a line in the log, and it is not even read."""
+    audit_id = concluded(bench, asked)
+    with capture_logs() as logs:
+        Renderer(bench.ledger, bench.evidence, KEY, limit=len(REPORT) - 1).render()
+    assert [(line["error"], line["bytes"]) for line in logs] == [("too large", len(REPORT))]
+    assert kept(bench, audit_id) == {}
+    other = concluded(bench, asked, seed=1)
+    Renderer(bench.ledger, bench.evidence, KEY, limit=len(REPORT)).render()
+    assert set(kept(bench, other)) == FILES
 
 
 def test_a_report_that_is_gone_is_given_up(bench: Bench, asked: Asked) -> None:
@@ -93,7 +108,7 @@ def test_a_report_that_is_gone_is_given_up(bench: Bench, asked: Asked) -> None:
         [which] = renderings.due(connection, 1)
     bench.evidence.remove("local", which.report_digest)
     with capture_logs() as logs:
-        assert Renderer(bench.ledger, bench.evidence, KEY).render() == 1
+        assert Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render() == 1
     assert logs[0]["error"] == "EvidenceMissing"
     assert kept(bench, audit_id) == {}
 
@@ -104,7 +119,7 @@ def test_a_store_that_is_away_is_waited_for(bench: Bench, asked: Asked) -> None:
     aside = bench.evidence.root.with_name("aside")
     bench.evidence.root.rename(aside)
     bench.evidence.root.write_text("in the way")
-    renderer = Renderer(bench.ledger, bench.evidence, KEY)
+    renderer = Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT)
     with pytest.raises(OSError, match="evidence"):
         renderer.render()
     bench.evidence.root.unlink()
@@ -117,7 +132,7 @@ def test_a_fault_in_one_format_costs_that_format(bench: Bench, asked: Asked) -> 
     """A report without the judge that CycloneDX quotes: its line in the log says where, the other five are there."""
     audit_id = concluded(bench, asked, a_report().model_copy(update={"judges": []}).model_dump_json().encode())
     with capture_logs() as logs:
-        assert Renderer(bench.ledger, bench.evidence, KEY).render() == 1
+        assert Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render() == 1
     assert [(line["event"], line["format"], line["error"]) for line in logs] == [
         ("fault", "cyclonedx", "StopIteration")
     ]
@@ -130,7 +145,7 @@ def test_an_audit_that_never_read_its_model_has_no_statements(bench: Bench, aske
     nothing = a_report().model_copy(update={"models": [model.model_copy(update={"digest": "", "files": {}})]})
     audit_id = concluded(bench, asked, nothing.model_dump_json().encode())
     with capture_logs() as logs:
-        Renderer(bench.ledger, bench.evidence, KEY).render()
+        Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render()
     assert logs == []
     assert set(kept(bench, audit_id)) == FILES - SIGNED
 
@@ -140,7 +155,7 @@ def test_a_sweep_renders_a_batch_at_most(bench: Bench, asked: Asked) -> None:
     for seed in range(BATCH + 1):
         bench.post(asked(seed=seed), key=f"key-0000-0000-{seed:04}")
         bench.conclude(REPORT)
-    renderer = Renderer(bench.ledger, bench.evidence, None)
+    renderer = Renderer(bench.ledger, bench.evidence, None, limit=LIMIT)
     assert [renderer.render(), renderer.render(), renderer.render()] == [BATCH, 1, 0]
 
 

@@ -88,6 +88,7 @@ def test_a_report_in_a_store_that_is_away_is_asked_for_later(bench: Bench, asked
     assert answer.headers["Retry-After"].isdecimal()
 
 
+LIMIT = 2**20
 RENDERINGS = {
     "dsse": "application/vnd.dsse+json",
     "test-result": "application/vnd.in-toto.test-result+dsse",
@@ -101,7 +102,7 @@ RENDERINGS = {
 def rendered(bench: Bench, audit: str, *, key: Any = KEY) -> str:
     """The address of a report that a sweeper has rendered."""
     bench.conclude(a_report().model_dump_json().encode())
-    Renderer(bench.ledger, bench.evidence, key).render()
+    Renderer(bench.ledger, bench.evidence, key, limit=LIMIT).render()
     return f"/v1/audits/{audit}/report"
 
 
@@ -162,7 +163,7 @@ def test_between_the_report_and_its_renderings_one_comes_back(bench: Bench, aske
     assert bench.client.get(address).status_code == 200
     early = bench.client.get(address, params={"format": "sarif"})
     assert (early.status_code, early.json()["code"], early.headers["Retry-After"]) == (409, "REPORT_NOT_READY", "1")
-    Renderer(bench.ledger, bench.evidence, KEY).render()
+    Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render()
     assert bench.client.get(address, params={"format": "sarif"}).status_code == 200
 
 
