@@ -8,12 +8,15 @@ they belong to no unit, so that they are filed under the audit's own id.
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from ledger import holdings
 from ledger.database import now, upsert
 from ledger.evidence import Kept
 from ledger.schema import audits, evidence, signing_keys, unrendered
+
+TAKEN_SECONDS = 300.0
+"""For how long a report is with whoever has taken it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def owe(connection: Connection, tenant: str, audit_id: str) -> None:
 
 
 def due(connection: Connection, limit: int) -> list[Due]:
-    """The reports that have waited longest. Several may look at once: who comes second with one finds it settled."""
+    """The reports that nobody has taken and that have waited longest."""
     its_audit = and_(audits.c.tenant_id == unrendered.c.tenant_id, audits.c.id == unrendered.c.audit_id)
     size = (
         select(func.coalesce(func.max(evidence.c.size), 0))
@@ -60,6 +63,7 @@ def due(connection: Connection, limit: int) -> list[Due]:
     rows = connection.execute(
         select(unrendered.c.tenant_id, unrendered.c.audit_id, audits.c.report_digest, size)
         .join(audits, its_audit)
+        .where(unrendered.c.since <= now())
         .order_by(unrendered.c.since)
         .limit(limit)
     )
@@ -69,6 +73,22 @@ def due(connection: Connection, limit: int) -> list[Due]:
 def is_due(connection: Connection, tenant: str, audit_id: str) -> bool:
     """Whether this audit's report is still to be rendered."""
     return connection.execute(select(unrendered.c.since).where(_its(tenant, audit_id))).first() is not None
+
+
+def begin(connection: Connection, which: Due) -> int | None:
+    """Take it for a while: how often it has been taken, None if it is settled or somebody else's.
+
+    A try counts before it is made: one that ends whoever makes it is not made for ever.
+    """
+    free = and_(_its(which.tenant, which.audit_id), unrendered.c.since <= now())
+    taken = update(unrendered).where(free).values(tries=unrendered.c.tries + 1, since=now() + TAKEN_SECONDS)
+    return connection.execute(taken.returning(unrendered.c.tries)).scalar_one_or_none()
+
+
+def give_back(connection: Connection, which: Due) -> None:
+    """The try came to nothing by no fault of the report's: it does not count."""
+    free = update(unrendered).where(_its(which.tenant, which.audit_id))
+    connection.execute(free.values(tries=unrendered.c.tries - 1, since=now()))
 
 
 def settle(connection: Connection, which: Due, kept: list[Kept], key: PublicKey | None) -> bool:

@@ -201,6 +201,7 @@ unrendered = Table(
     Column("tenant_id", _TENANT, nullable=False),
     Column("audit_id", _ID, nullable=False),
     Column("since", Float(53), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "audit_id"),
     ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
     Index(None, "since"),

@@ -21,6 +21,9 @@ log = structlog.get_logger()
 BATCH = 10
 """Reports rendered in one sweep."""
 
+MOST_TRIES = 3
+"""After so many that came to nothing, not even an error, a report is given up: it has ended the process each time."""
+
 
 class Renderer:
     """What one sweeper renders. Any number may: a report is settled once, whoever is first.
@@ -41,19 +44,31 @@ class Renderer:
         return sum(self._settled(which) for which in due)
 
     def _settled(self, which: Due) -> bool:
-        kept = self._kept(which)
-        return self._ledger.write(lambda connection: renderings.settle(connection, which, kept, self._public))
+        tries = self._ledger.write(lambda connection: renderings.begin(connection, which))
+        if tries is None:
+            return False
+        try:
+            kept = self._kept(which) if tries <= MOST_TRIES else self._given_up(which, "tried too often")
+            return self._ledger.write(lambda connection: renderings.settle(connection, which, kept, self._public))
+        except EvidenceMissing:
+            # What was put was condemned and has just been removed: it is put again at the next sweep.
+            self._give_back(which)
+            return False
+        except OSError:
+            self._give_back(which)
+            raise
+
+    def _give_back(self, which: Due) -> None:
+        self._ledger.write(lambda connection: renderings.give_back(connection, which))
 
     def _kept(self, which: Due) -> list[Kept]:
         """Everything the report can be rendered to; nothing where it is too large, gone, damaged or not readable."""
         if which.size > self._limit:
-            log.error("report cannot be rendered", audit=which.audit_id, error="too large", bytes=which.size)
-            return []
+            return self._given_up(which, "too large", bytes=which.size)
         try:
             original = Original.read(self._store.get(which.tenant, which.report_digest))
         except (EvidenceMissing, EvidenceCorrupt, ValueError) as error:
-            log.error("report cannot be rendered", audit=which.audit_id, error=type(error).__name__)
-            return []
+            return self._given_up(which, type(error).__name__)
         made = [(each, self._made(each, original, which)) for each in RENDERED]
         return [
             self._store.put(which.tenant, content, name=each.file, kind=REPORT, media_type=each.media_type)
@@ -73,3 +88,7 @@ class Renderer:
             log.error("fault", audit=which.audit_id, format=format.name, error=type(error).__name__, at=places(error))
             return None
         return dsse.signed(content, self._key) if format.signed and self._key is not None else content
+
+    def _given_up(self, which: Due, error: str, **more: int) -> list[Kept]:
+        log.error("report cannot be rendered", audit=which.audit_id, error=error, **more)
+        return []

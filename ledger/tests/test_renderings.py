@@ -99,6 +99,27 @@ def test_who_has_waited_longest_comes_first(drive: Driver) -> None:
         assert len(renderings.due(connection, 1)) == 1
 
 
+def test_one_takes_it_and_the_others_find_it_taken(drive: Driver) -> None:
+    """Until its time is over; a try counts before it is made, unless it is given back."""
+    first, second = concluded(drive), concluded(drive)
+    which = due(drive)[0]
+
+    def begin() -> int | None:
+        return drive.ledger.write(lambda connection: renderings.begin(connection, which))
+
+    assert [begin(), begin()] == [1, None]
+    assert [each.audit_id for each in due(drive)] == [second]
+    earlier = schema.unrendered.c.since - renderings.TAKEN_SECONDS - 1
+    with drive.ledger.writing() as connection:
+        connection.execute(update(schema.unrendered).values(since=earlier))
+    assert begin() == 2
+    drive.ledger.write(lambda connection: renderings.give_back(connection, which))
+    assert [begin(), begin()] == [2, None]
+    settle(drive, which)
+    assert begin() is None
+    assert which.audit_id == first
+
+
 def test_keys_are_remembered_by_tenant(drive: Driver) -> None:
     """One that signs twice is there once, since the first time; another tenant's is not shown."""
     for tenant in (TENANT, TENANT, "another"):

@@ -14,7 +14,7 @@ from palimpsest.renderings.formats import RENDERED
 from palimpsest.renderings.original import Original
 from palimpsest.tests.example import a_report
 from palimpsest.tests.renderings.keys import KEY, OTHER
-from service.renderer import BATCH, Renderer
+from service.renderer import BATCH, MOST_TRIES, Renderer
 from service.tests.conftest import Bench
 
 Asked = Callable[..., dict[str, Any]]
@@ -101,6 +101,38 @@ def test_a_report_that_would_take_too_much_memory_is_given_up(bench: Bench, aske
     assert set(kept(bench, other)) == FILES
 
 
+def test_a_report_that_ends_the_process_every_time_is_given_up(bench: Bench, asked: Asked) -> None:
+    """Three tries began and none ended, as if memory had given out: the fourth does not read it."""
+    audit_id = concluded(bench, asked)
+    with bench.ledger.reading() as connection:
+        [which] = renderings.due(connection, 1)
+    for _ in range(MOST_TRIES):
+        bench.ledger.write(lambda connection: renderings.begin(connection, which))
+        with bench.ledger.writing() as connection:
+            connection.exec_driver_sql("UPDATE unrendered SET since = 0")
+    with capture_logs() as logs:
+        Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT).render()
+    assert [line["error"] for line in logs] == ["tried too often"]
+    assert kept(bench, audit_id) == {}
+
+
+def test_what_was_removed_in_that_moment_is_rendered_again(bench: Bench, asked: Asked) -> None:
+    """Every blob was condemned, and its sentence vanishes under the sweeper's hand: nothing is settled, then all is."""
+    audit_id = concluded(bench, asked)
+    digest = bench.evidence.put("local", sarif.render(Original.read(REPORT)), name="x", kind="x", media_type="x").digest
+    with bench.ledger.writing() as connection:
+        condemned = "INSERT INTO condemned (tenant_id, digest, condemned_at) VALUES (?, ?, 0)"
+        connection.exec_driver_sql(condemned, ("local", digest))
+        connection.exec_driver_sql("CREATE TRIGGER first BEFORE DELETE ON condemned BEGIN SELECT RAISE(IGNORE); END")
+    renderer = Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT)
+    assert renderer.render() == 0
+    assert kept(bench, audit_id) == {}
+    with bench.ledger.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER first")
+    assert renderer.render() == 1
+    assert set(kept(bench, audit_id)) == FILES
+
+
 def test_a_report_that_is_gone_is_given_up(bench: Bench, asked: Asked) -> None:
     """Its bytes have been removed by somebody."""
     audit_id = concluded(bench, asked)
@@ -114,14 +146,15 @@ def test_a_report_that_is_gone_is_given_up(bench: Bench, asked: Asked) -> None:
 
 
 def test_a_store_that_is_away_is_waited_for(bench: Bench, asked: Asked) -> None:
-    """A file stands where its folder was: an OSError, and the report is rendered once it is back."""
+    """A file stands where its folder was: an OSError however often, and the report is rendered once it is back."""
     audit_id = concluded(bench, asked)
     aside = bench.evidence.root.with_name("aside")
     bench.evidence.root.rename(aside)
     bench.evidence.root.write_text("in the way")
     renderer = Renderer(bench.ledger, bench.evidence, KEY, limit=LIMIT)
-    with pytest.raises(OSError, match="evidence"):
-        renderer.render()
+    for _ in range(MOST_TRIES + 1):
+        with pytest.raises(OSError, match="evidence"):
+            renderer.render()
     bench.evidence.root.unlink()
     aside.rename(bench.evidence.root)
     assert renderer.render() == 1

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", TENANT, nullable=False),
         sa.Column("audit_id", sa.String(40), nullable=False),
         sa.Column("since", TIME, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("tenant_id", "audit_id", name="pk_unrendered"),
         sa.ForeignKeyConstraint(
             ["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"], name="fk_unrendered_tenant_id_audit_id"
