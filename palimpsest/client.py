@@ -21,6 +21,7 @@ from palimpsest import exchange
 from palimpsest.calling import answer, checked, credentials, head, hold, sendable, stretched, unanswered
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.report import AuditReport
+from palimpsest.contract.signing import SigningKeyList
 from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditStatus, EventList, State
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
@@ -144,6 +145,10 @@ class AuditClient:
     def methods(self) -> MethodList:
         """The methods an audit can use."""
         return self._talk(exchange.methods())
+
+    def signing_keys(self) -> SigningKeyList:
+        """The public keys that have signed reports here, the newest first; trust one by another way than this."""
+        return self._talk(exchange.signing_keys())
 
     def ready(self) -> bool:
         """Whether an audit would be accepted now; asked once, without repeats."""
@@ -278,6 +283,10 @@ class AsyncAuditClient:
     async def methods(self) -> MethodList:
         """See ``AuditClient.methods``."""
         return await self._talk(exchange.methods())
+
+    async def signing_keys(self) -> SigningKeyList:
+        """See ``AuditClient.signing_keys``."""
+        return await self._talk(exchange.signing_keys())
 
     async def ready(self) -> bool:
         """See ``AuditClient.ready``."""

@@ -214,6 +214,15 @@ def canaries(context: typer.Context) -> None:
     raise typer.Exit(handed_on(context.args))
 
 
+@app.command("signing-keys")
+def signing_keys(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
+    """Print the public keys that have signed reports, the newest first."""
+    with service(url, api_key) as client:
+        for known in client.signing_keys().data:
+            note(f"{known.keyid} since {known.since:%Y-%m-%d}")
+            typer.echo(known.pem, nl=False)
+
+
 @app.command("verify")
 def verify(
     envelope: Annotated[Path, typer.Argument(metavar="REPORT.dsse.json", exists=True, dir_okay=False)],

@@ -19,6 +19,7 @@ from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.problems import Problem
 from palimpsest.contract.report import AuditReport
 from palimpsest.contract.request import AuditRequest
+from palimpsest.contract.signing import SigningKeyList
 from palimpsest.contract.status import TERMINAL, Admitted, AuditList, AuditStatus, EventList
 from palimpsest.errors import AuditFailed, NotUnderstood, ProblemError, TimedOut, Unreachable
 
@@ -229,6 +230,11 @@ def models() -> Talk[ModelList]:
 def methods() -> Talk[MethodList]:
     """The methods an audit can use."""
     return parsed(MethodList, (yield from ask(Call("GET", "/v1/methods"))))
+
+
+def signing_keys() -> Talk[SigningKeyList]:
+    """The public keys that have signed reports for the caller."""
+    return parsed(SigningKeyList, (yield from ask(Call("GET", "/v1/signing-keys"))))
 
 
 def ready() -> Talk[bool]:
