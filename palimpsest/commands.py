@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.console import Console
 
 from palimpsest import __version__, sentence, table
@@ -20,9 +19,8 @@ from palimpsest.exits import FAILED, Commands, note
 from palimpsest.handing_on import handed_on
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
-from palimpsest.renderings.dsse import public_key
 from palimpsest.renderings.formats import RENDERED
-from palimpsest.verification import attested, require_model, require_report
+from palimpsest.verifying import verify
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
 
@@ -30,6 +28,7 @@ PIPE_WIDTH = 120  # where there is no terminal to ask
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
 app.add_typer(audit, name="audit")
+app.command("verify")(verify)
 mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
 app.add_typer(mitigations, name="mitigations")
 
@@ -221,40 +220,6 @@ def signing_keys(url: Url = DEFAULT_URL, api_key: Key = None) -> None:
         for known in client.signing_keys().data:
             note(f"{known.keyid} since {known.since:%Y-%m-%d}")
             typer.echo(known.pem, nl=False)
-
-
-@app.command("verify")
-def verify(
-    envelope: Annotated[Path, typer.Argument(metavar="REPORT.dsse.json", exists=True, dir_okay=False)],
-    *,
-    key: Annotated[
-        list[Path], typer.Option("--key", exists=True, dir_okay=False, help="A public key you trust (PEM).")
-    ],
-    report: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="The report it has to be of, too.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="The model's folder it has to be of, too.")
-    ] = None,
-) -> None:
-    """Verify a signed report, without a network; 0 if it is what it says."""
-    found = attested(envelope.read_bytes(), [trusted(path) for path in key])
-    typer.echo("The signature is of a key you gave.")
-    if report:
-        require_report(found, report.read_bytes())
-        typer.echo(f"It was made of {report}.")
-    if model:
-        require_model(found, model)
-        typer.echo(f"It is about the {len(found.files)} files in {model}, unchanged.")
-    typer.echo(found.sentence)
-
-
-def trusted(path: Path) -> Ed25519PublicKey:
-    """A public key from a file on the command line."""
-    try:
-        return public_key(path.read_bytes())
-    except ValueError as error:
-        raise typer.BadParameter(f"{path}: {error}", param_hint="--key") from None
 
 
 def service(url: str, api_key: str | None) -> AuditClient:
