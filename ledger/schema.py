@@ -203,7 +203,6 @@ unrendered = Table(
     Column("since", Float(53), nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "audit_id"),
-    ForeignKeyConstraint(["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"]),
     Index(None, "since"),
 )
 

@@ -23,9 +23,6 @@ def upgrade() -> None:
         sa.Column("since", TIME, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("tenant_id", "audit_id", name="pk_unrendered"),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "audit_id"], ["audits.tenant_id", "audits.id"], name="fk_unrendered_tenant_id_audit_id"
-        ),
     )
     op.create_index("ix_unrendered_since", "unrendered", ["since"])
     op.create_table(
