@@ -203,14 +203,16 @@ class ModelIdentity(Told):
 
     ``files`` has the sha256 of every file that makes the model what it is, by its path in the model's folder;
     ``digest`` is the sha256 over the lines ``<sha256>  <path>`` of these, as the model's folder has them in order,
-    joined by line feeds.
+    joined by line feeds. A report written before 1.2 names none.
     """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str
     role: str
     family: str
     digest: str
-    files: dict[str, str]
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class JudgeIdentity(Told):
