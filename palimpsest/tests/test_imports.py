@@ -29,7 +29,7 @@ def test_the_client_brings_neither_engine_nor_gateway(module: str) -> None:
 
 def test_the_contract_brings_pydantic_only() -> None:
     """Neither HTTP nor a terminal."""
-    assert sorted(path.stem for path in (ROOT / "palimpsest/contract").glob("[a-z]*.py")) == CONTRACT
+    assert sorted(path.stem for path in (ROOT / "palimpsest/contract").glob("[a-z]*")) == CONTRACT
     loaded = loaded_by(*(f"palimpsest.contract.{name}" for name in CONTRACT))
     assert not loaded & (HEAVY | {"httpx", "rich", "typer"})
 
