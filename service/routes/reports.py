@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from ledger import renderings
 from palimpsest.contract.problems import Code
@@ -22,7 +22,6 @@ router = APIRouter(tags=["reports"])
 Wanted = Annotated[
     str | None, Query(alias="format", description="instead of Accept: " + ", ".join(f"`{name}`" for name in FORMATS))
 ]
-Accept = Annotated[str | None, Header(description="one of the media types below; the report itself by default")]
 Known = Annotated[str | None, Header(alias="If-None-Match", description="an ETag")]
 
 
@@ -39,12 +38,15 @@ def get_report(
     audit_id: AuditId,
     gateway: TheGateway,
     tenant: TheTenant,
+    http: Request,
     wanted: Wanted = None,
-    accept: Accept = None,
     known: Known = None,
 ) -> Response:
-    """The report, byte for byte as the worker wrote it, or what the sweeper made of it."""
-    told = chosen(wanted, accept)
+    """The report, byte for byte as the worker wrote it, or what the sweeper made of it.
+
+    In which format says `format`, or else the header `Accept`.
+    """
+    told = chosen(wanted, ", ".join(http.headers.getlist("accept")) or None)
     digest = reports.find(gateway, tenant, audit_id, told, now=time.time())
     headers = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if answers.is_known(known, headers["ETag"]):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from palimpsest.renderings import dsse
+from palimpsest.renderings.formats import FORMATS
 from palimpsest.tests.example import a_report
 from palimpsest.tests.renderings.keys import KEY
 from palimpsest.verification import attested, require_report
@@ -118,6 +119,24 @@ def test_every_format_is_told_by_name_and_by_type(bench: Bench, asked: Asked) ->
         assert by_name.headers["Content-Disposition"].startswith('attachment; filename="report.')
         assert by_name.headers["Vary"] == "Accept"
     assert bench.client.get(address).json()["audit_id"] == a_report().audit_id
+
+
+def test_several_accept_headers_are_one(bench: Bench, asked: Asked) -> None:
+    """As RFC 9110 has it: the second line names what is there."""
+    address = rendered(bench, bench.submitted(asked()))
+    answer = bench.client.get(address, headers=[("Accept", "application/pdf"), ("Accept", "application/sarif+json")])
+    assert answer.headers["Content-Type"] == "application/sarif+json"
+
+
+def test_openapi_lists_every_format(bench: Bench) -> None:
+    """As media types of the answer; Accept is no parameter, for OpenAPI forbids that."""
+    told = bench.client.get("/openapi.json").json()["paths"]["/v1/audits/{audit_id}/report"]["get"]
+    assert set(told["responses"]["200"]["content"]) == {each.media_type for each in FORMATS.values()}
+    assert told["responses"]["200"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/AuditReport"
+    }
+    assert [each["name"] for each in told["parameters"]] == ["audit_id", "format", "If-None-Match"]
+    assert {"304", "406", "409", "410"} <= set(told["responses"])
 
 
 def test_what_is_told_can_be_verified(bench: Bench, asked: Asked) -> None:
