@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from ledger import events, outbox, stages
+from ledger import events, outbox, renderings, stages
 from ledger.database import now
 from ledger.errors import StaleFence
 from ledger.schema import TERMINAL_AUDITS, audits, units
@@ -118,7 +118,7 @@ def bury(connection: Connection, ticket: Ticket, state: str, code: str, detail: 
 
 
 def conclude(connection: Connection, ticket: Ticket, conclusion: Conclusion) -> None:
-    """End the audit as it was to end."""
+    """End the audit as it was to end; its report is to be rendered."""
     state = _close(
         connection,
         ticket,
@@ -128,6 +128,7 @@ def conclude(connection: Connection, ticket: Ticket, conclusion: Conclusion) -> 
         report_digest=conclusion.report_digest,
     )
     events.record(connection, ticket.tenant, ticket.audit_id, f"audit.{state}", {"outcome": conclusion.outcome})
+    renderings.owe(connection, ticket.tenant, ticket.audit_id)
 
 
 def _close(connection: Connection, ticket: Ticket, **values: Any) -> str:

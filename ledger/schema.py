@@ -196,6 +196,27 @@ condemned = Table(
     PrimaryKeyConstraint("tenant_id", "digest"),
 )
 
+unrendered = Table(
+    "unrendered",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("audit_id", _ID, nullable=False),
+    Column("since", Float(53), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("tenant_id", "audit_id"),
+    Index(None, "since"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("keyid", String(64), nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("since", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "keyid"),
+)
+
 models = Table(
     "models",
     metadata,

@@ -22,6 +22,7 @@ from palimpsest import exchange
 from palimpsest.calling import answer, checked, credentials, head, hold, sendable, stretched, unanswered
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.report import AuditReport
+from palimpsest.contract.signing import SigningKeyList
 from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditStatus, EventList, State
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
@@ -109,9 +110,12 @@ class AuditClient:
         """The report of an audit that has ended."""
         return exchange.parsed_report(self.report_document(audit_id))
 
-    def report_document(self, audit_id: str) -> bytes:
-        """The report exactly as the service wrote it, fields that this release does not know included."""
-        return self._talk(exchange.report(audit_id))
+    def report_document(self, audit_id: str, *, format: str | None = None) -> bytes:
+        """The report exactly as the service wrote it, fields that this release does not know included.
+
+        With a ``format`` (docs/reports.md) what the service made of it.
+        """
+        return self._talk(exchange.report(audit_id, format=format))
 
     def evidence(self, audit_id: str, digest: str) -> bytes:
         """A file that an audit kept, by its sha256: a picture, an embedding, a mitigation's edit."""
@@ -144,6 +148,10 @@ class AuditClient:
     def methods(self) -> MethodList:
         """The methods an audit can use."""
         return self._talk(exchange.methods())
+
+    def signing_keys(self) -> SigningKeyList:
+        """The public keys that have signed reports here, the newest first; trust one by another way than this."""
+        return self._talk(exchange.signing_keys())
 
     def ready(self) -> bool:
         """Whether an audit would be accepted now; asked once, without repeats."""
@@ -244,9 +252,9 @@ class AsyncAuditClient:
         """See ``AuditClient.report``."""
         return exchange.parsed_report(await self.report_document(audit_id))
 
-    async def report_document(self, audit_id: str) -> bytes:
+    async def report_document(self, audit_id: str, *, format: str | None = None) -> bytes:
         """See ``AuditClient.report_document``."""
-        return await self._talk(exchange.report(audit_id))
+        return await self._talk(exchange.report(audit_id, format=format))
 
     async def evidence(self, audit_id: str, digest: str) -> bytes:
         """See ``AuditClient.evidence``."""
@@ -279,6 +287,10 @@ class AsyncAuditClient:
     async def methods(self) -> MethodList:
         """See ``AuditClient.methods``."""
         return await self._talk(exchange.methods())
+
+    async def signing_keys(self) -> SigningKeyList:
+        """See ``AuditClient.signing_keys``."""
+        return await self._talk(exchange.signing_keys())
 
     async def ready(self) -> bool:
         """See ``AuditClient.ready``."""

@@ -20,10 +20,13 @@ from palimpsest.handing_on import handed_on
 from palimpsest.options import ApiKey, Url, console, service
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
+from palimpsest.renderings.formats import RENDERED
+from palimpsest.verifying import verify
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
 app.add_typer(audit, name="audit")
+app.command("verify")(verify)
 mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
 app.add_typer(mitigations, name="mitigations")
 app.add_typer(admin, name="admin")
@@ -97,17 +100,20 @@ def report(
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write it here too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report itself.")] = False,
+    format: Annotated[
+        str | None, typer.Option(help="Print it in another format: " + ", ".join(each.name for each in RENDERED) + ".")
+    ] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
     """Print the report of an audit that has ended."""
     with service(url, api_key) as client:
-        document = client.report_document(audit_id)
+        document = client.report_document(audit_id, format=format)
     if output:
         output.write_bytes(document)
-    if as_json:
-        typer.echo(document)
-    else:
+    if as_json or (format and not output):
+        typer.echo(document, nl=not format)
+    elif not format:
         print_report(document)
 
 
@@ -202,6 +208,15 @@ def methods(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
 def canaries(context: typer.Context) -> None:
     """Plant images in a model, audit the auditor with it (needs the worker; canaries --help)."""
     raise typer.Exit(handed_on(context.args))
+
+
+@app.command("signing-keys")
+def signing_keys(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """Print the public keys that have signed reports, the newest first."""
+    with service(url, api_key) as client:
+        for known in client.signing_keys().data:
+            note(f"{known.keyid} since {known.since:%Y-%m-%d}")
+            typer.echo(known.pem, nl=False)
 
 
 def read(file: BinaryIO) -> dict[str, Any]:

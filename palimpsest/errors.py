@@ -6,6 +6,7 @@
   x ProblemError     the service refused; carries its ``Problem``
   x AuditFailed      the audit ended as failed; carries its code and detail
   x TimedOut         the audit did not end in the time allowed; it goes on without the caller
+  x NotVerified      what was signed cannot be trusted: no signature holds, or it is of something else
 """
 
 from palimpsest.contract.problems import Problem
@@ -48,3 +49,7 @@ class TimedOut(PalimpsestError):
         super().__init__(f"audit {audit_id} has not ended after {seconds:g} s; it goes on")
         self.audit_id = audit_id
         self.seconds = seconds
+
+
+class NotVerified(PalimpsestError):
+    """What was signed cannot be trusted: no signature holds, or it is of something else."""

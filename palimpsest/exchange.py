@@ -19,6 +19,7 @@ from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.problems import Problem
 from palimpsest.contract.report import AuditReport
 from palimpsest.contract.request import AuditRequest
+from palimpsest.contract.signing import SigningKeyList
 from palimpsest.contract.status import TERMINAL, Admitted, AuditList, AuditStatus, EventList
 from palimpsest.errors import AuditFailed, NotUnderstood, ProblemError, TimedOut, Unreachable
 
@@ -29,6 +30,7 @@ OVERLOADED = frozenset({429, 502, 503, 504})  # worth asking again; 502 and 504 
 POLL_SECONDS = 2.0  # between polls when the service names no time
 LONGEST_HOLD = 20.0  # a poll that is held back until there is news comes back after so long without any
 BETWEEN_HELD = 0.5  # after news, so that an audit with much of it is not asked without a pause
+RENDERING = 1.0  # what the service asks for until it has rendered a report; an audit that goes on asks for more
 LONGEST_PAUSE = 120.0  # a service that asks for more is taken at its refusal
 
 
@@ -73,22 +75,34 @@ OnStatus: TypeAlias = Callable[[AuditStatus], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a call is repeated; between, 0.5 s that double up to ``longest``, unless the service names a time."""
+    """How often a call is repeated; between, 0.5 s that double up to ``longest``, unless the service names a time.
+
+    ``unrendered``: also while a report that is there has yet to be rendered, which takes the service a second or two.
+    """
 
     repeats: int
     longest: float = 8.0
+    unrendered: bool = False
 
     def pause(self, repeats: int, heard: Answer | Unanswered) -> float | None:
         """Seconds until the call is repeated once more, or None to take what was heard as final."""
-        if repeats >= self.repeats or (isinstance(heard, Answer) and heard.status not in OVERLOADED):
+        if repeats >= self.repeats or (isinstance(heard, Answer) and not self.bears(heard)):
             return None
         asked = retry_after(heard) if isinstance(heard, Answer) else None
         if asked is not None and asked > LONGEST_PAUSE:
             return None
         return min(0.5 * 2.0**repeats, self.longest) if asked is None else asked
 
+    def bears(self, answer: Answer) -> bool:
+        """Whether an answer is worth a repetition."""
+        told = retry_after(answer)
+        return answer.status in OVERLOADED or (
+            self.unrendered and answer.status == 409 and told is not None and told <= RENDERING
+        )
+
 
 BRIEFLY = Patience(repeats=4)  # 7.5 s in all
+UNTIL_RENDERED = Patience(repeats=10, unrendered=True)
 DOGGEDLY = Patience(repeats=8)  # 40 s in all: a gateway's restart does not end a wait of hours
 
 
@@ -167,9 +181,16 @@ def until_next(answer: Answer) -> float:
     return POLL_SECONDS if told is None else min(told, LONGEST_PAUSE)
 
 
-def report(audit_id: str) -> Talk[bytes]:
-    """A report exactly as the service wrote it, fields that this release does not know included."""
-    answer = yield from ask(Call("GET", f"{address(audit_id)}/report"))
+def report(audit_id: str, *, format: str | None = None) -> Talk[bytes]:
+    """A report exactly as the service wrote it, fields that this release does not know included.
+
+    Or what the service made of it in another format, which may take a moment after the audit's end.
+    """
+    where = f"{address(audit_id)}/report"
+    if format is None:
+        answer = yield from ask(Call("GET", where))
+    else:
+        answer = yield from ask(Call("GET", where, query={"format": format}), patience=UNTIL_RENDERED)
     return answer.content
 
 
@@ -209,6 +230,11 @@ def models() -> Talk[ModelList]:
 def methods() -> Talk[MethodList]:
     """The methods an audit can use."""
     return parsed(MethodList, (yield from ask(Call("GET", "/v1/methods"))))
+
+
+def signing_keys() -> Talk[SigningKeyList]:
+    """The public keys that have signed reports for the caller."""
+    return parsed(SigningKeyList, (yield from ask(Call("GET", "/v1/signing-keys"))))
 
 
 def ready() -> Talk[bool]:

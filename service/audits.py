@@ -11,8 +11,6 @@ from ledger import audits
 from ledger.audits import AuditRow
 from ledger.errors import EvidenceCorrupt, EvidenceMissing
 from palimpsest.contract.problems import Code
-from palimpsest.contract.status import TERMINAL
-from service import answers
 from service.cursor import Selection
 from service.errors import FINAL, EvidenceRefused, Refusal
 from service.gateway import Gateway
@@ -61,20 +59,6 @@ def cancel(gateway: Gateway, tenant: str, audit_id: str) -> AuditRow:
     return gateway.ledger.write(ask)
 
 
-def report(gateway: Gateway, tenant: str, audit_id: str, *, now: float) -> bytes:
-    """The report's bytes, as the worker wrote them. Raises NotFound, or a Refusal while or because there is none."""
-    row = look_up(gateway, tenant, audit_id)
-    if row.report_digest is None:
-        raise _without_report(row, now)
-    with gateway.ledger.reading() as connection:
-        if audits.report_is_removed(connection, tenant, audit_id):
-            raise Refusal(
-                Code.REPORT_REMOVED, "the time for which reports are kept is over; audit again", headers=FINAL
-            )
-    with _kept("the report"):
-        return gateway.evidence.get(tenant, row.report_digest)
-
-
 def evidence(gateway: Gateway, tenant: str, audit_id: str, digest: str) -> tuple[Iterator[bytes], str]:
     """A file that an audit kept, in blocks, and its media type. Raises NotFound, or a Refusal if there is none."""
     look_up(gateway, tenant, audit_id)
@@ -98,6 +82,12 @@ def blocks(gateway: Gateway, tenant: str, digest: str, what: str) -> Iterator[by
         return chain([next(found)], found)
 
 
+def read(gateway: Gateway, tenant: str, digest: str, what: str) -> bytes:
+    """The whole of a kept file, none of it if it is damaged. Raises a Refusal that names it."""
+    with _kept(what):
+        return gateway.evidence.get(tenant, digest)
+
+
 @contextmanager
 def _kept(what: str) -> Iterator[None]:
     try:
@@ -107,11 +97,3 @@ def _kept(what: str) -> Iterator[None]:
     except (EvidenceMissing, EvidenceCorrupt) as error:
         detail = f"{what} is recorded but its bytes are gone or damaged; audit again with force_new"
         raise Refusal(Code.INTERNAL_ERROR, detail, headers=FINAL) from error
-
-
-def _without_report(row: AuditRow, now: float) -> Refusal:
-    if row.state in TERMINAL:
-        detail = f"the audit {row.state} without a report ({row.error or 'no code'})"
-        return Refusal(Code.REPORT_NOT_READY, detail, headers=FINAL)
-    headers = {"Retry-After": str(answers.retry_after(row, now=now))}
-    return Refusal(Code.REPORT_NOT_READY, f"the audit is {row.state}; try again later", headers=headers)

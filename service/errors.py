@@ -62,6 +62,7 @@ STATUS: dict[Code, Status] = {
     Code.AUDIT_NOT_FOUND: Status(404, "There is no such audit"),
     Code.ROUTE_NOT_FOUND: Status(404, "There is nothing here"),
     Code.METHOD_NOT_ALLOWED: Status(405, "This cannot be done here"),
+    Code.UNKNOWN_FORMAT: Status(406, "The report is not told in such a format"),
     Code.REPORT_NOT_READY: Status(409, "There is no report"),
     Code.REPORT_REMOVED: Status(410, "The report was removed"),
     Code.EVIDENCE_NOT_FOUND: Status(404, "There is no such evidence"),

@@ -1,5 +1,7 @@
 """Every knob of the gateway, the sweeper and the launcher, read once at start from ``PALIMPSEST_*``."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from ledger.places import Places
@@ -19,4 +21,6 @@ class Settings(Places):
     publish_batch: int = Field(100, gt=0, description="messages a publisher takes from the outbox at a time")
     publish_seconds: float = Field(10.0, gt=0, description="for how long they are its own")
     ring_again_seconds: float = Field(60.0, gt=0, description="units nobody claims for so long are announced again")
+    render_limit: int = Field(32 * 2**20, gt=0, description="bytes of a report that is rendered for other tools")
+    signing_key: Path | None = Field(None, description="PEM file of an Ed25519 key that reports are signed with")
     ring_again_batch: int = Field(100, gt=0, description="units of a family of models announced again at a time")

@@ -1,8 +1,9 @@
-"""``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting, collects.
+"""``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting, collects,
+renders and signs reports.
 
 Any number of sweepers may run. Every chore is a short transaction of its own, every row is claimed, and a chore that
 fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go. Collecting
-is swept in a thread of its own, for a store may also be slow, and no lease may wait for it.
+and rendering are swept in threads of their own, for a store may also be slow, and no lease may wait for it.
 """
 
 import signal
@@ -20,7 +21,9 @@ from ledger.retention import Retention
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Dispatch, empty_outbox
 from service.observability import cause, configure
 from service.opening import opened
+from service.renderer import Renderer
 from service.settings import Settings
+from service.signing import signing_key
 
 log = structlog.get_logger()
 
@@ -58,6 +61,12 @@ def chores(ledger: Ledger, dispatch: Dispatch, settings: Settings) -> dict[str, 
 def collection(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
     """The chore that waits for the evidence store."""
     return {"evidence_collected": Collector(ledger, EvidenceStore(settings.evidence), Retention()).collect}
+
+
+def rendering(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
+    """The chore that needs the signing key, and the evidence store too. Raises SigningKeyUnusable."""
+    store, key = EvidenceStore(settings.evidence), signing_key(settings)
+    return {"reports_rendered": Renderer(ledger, store, key, limit=settings.render_limit).render}
 
 
 def sweep(every: dict[str, Chore]) -> bool:
@@ -101,7 +110,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     ledger = opened(settings)
-    groups = [chores(ledger, CeleryDispatch(settings), settings), collection(ledger, settings)]
+    groups = [chores(ledger, CeleryDispatch(settings), settings)]
+    groups += [collection(ledger, settings), rendering(ledger, settings)]
     run_together(groups, pause=settings.sweep_seconds, stop=stop)
     ledger.close()
 

@@ -49,6 +49,7 @@ class Plan(BaseModel):
 
     model_digest: str
     family: str
+    files: dict[str, str] = {}
     baseline: ModelIdentity | None = None
     batches: list[Batch]
     mitigations: list[str]
@@ -74,7 +75,9 @@ class Plan(BaseModel):
 
     def models(self, audited: str) -> list[ModelIdentity]:
         """The model under audit, and its baseline if it has one."""
-        found = ModelIdentity(id=audited, role="audited", family=self.family, digest=self.model_digest)
+        found = ModelIdentity(
+            id=audited, role="audited", family=self.family, digest=self.model_digest, files=self.files
+        )
         return [found] if self.baseline is None else [found, self.baseline]
 
 
@@ -88,6 +91,7 @@ def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Pla
     plan = Plan(
         model_digest=model.digest,
         family=model.family,
+        files=workshop.files[model.digest],
         baseline=baseline,
         batches=batches(targets, controls, EFFORTS[request.effort].items_per_unit),
         mitigations=[params.name for params in mitigations],
@@ -115,7 +119,8 @@ def edits(plan: Plan, mitigations: list[Params]) -> list[tuple[str, int | None]]
 def identity(workshop: Workshop, baseline: str) -> ModelIdentity:
     """The baseline as it is now."""
     model = workshop.model(baseline)
-    return ModelIdentity(id=baseline, role="baseline", family=model.family, digest=model.digest)
+    files = workshop.files[model.digest]
+    return ModelIdentity(id=baseline, role="baseline", family=model.family, digest=model.digest, files=files)
 
 
 def origin(workshop: Workshop, request: AuditRequest) -> Registration:

@@ -17,7 +17,7 @@ from ledger.database import Ledger
 from worker.cache import ModelCache
 from worker.calibrations import Calibrations
 from worker.engine.errors import MethodFailed, ModelChanged, OutOfMemory
-from worker.engine.folder import Watch, digest_of
+from worker.engine.folder import Watch, digest_of_files, files_of
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor, open_descriptor
 from worker.evidence import PatientEvidence
@@ -29,7 +29,10 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass
 class Workshop:
-    """Made once per process, after the fork. ``owner`` is the name its leases carry."""
+    """Made once per process, after the fork. ``owner`` is the name its leases carry.
+
+    ``files`` has the sha256 of a model's files by their paths, under the model's digest, for every model that was read.
+    """
 
     settings: WorkerSettings
     ledger: Ledger
@@ -42,6 +45,7 @@ class Workshop:
     models: ModelCache
     watch: Watch | None = None
     calibrations: Calibrations = field(default_factory=Calibrations)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings: WorkerSettings) -> "Workshop":
@@ -78,7 +82,9 @@ class Workshop:
         at_hand = None if digest is None else self.models.get(digest)
         if at_hand is not None:
             return at_hand
-        found = digest_of(folder, self.watch)
+        files = files_of(folder, self.watch)
+        found = digest_of_files(files)
+        self.files[found] = files
         if digest not in (None, found):
             raise ModelChanged(f"the model {model_id} has changed since this audit was planned")
         return self.models.get(found) or self._loaded(folder, found)

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from deploy.tests.images import ROOT
-from ledger import accesses, audits, catalogue, checkpoints, gauges, keys, outbox, schema, workers
+from ledger import accesses, audits, catalogue, checkpoints, gauges, keys, outbox, renderings, schema, workers
 from ledger.collection import Collector
 from ledger.database import Ledger
 from ledger.evidence import EvidenceStore, Kept
@@ -33,6 +33,8 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "idempotency": NOTHING,
         "api_keys": NOTHING,
         "accesses": NOTHING,
+        "unrendered": frozenset({"INSERT"}),
+        "signing_keys": NOTHING,
         "alembic_version": READ,
     },
     "gateway": {
@@ -41,6 +43,8 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "idempotency": WRITE,
         "api_keys": ADD,
         "accesses": ADD,
+        "unrendered": ALL,
+        "signing_keys": ADD,
         "alembic_version": READ,
     },
 }
@@ -138,6 +142,10 @@ def test_a_worker_cannot_read_keys(owner: Ledger, worker: Ledger) -> None:
         "TABLE accesses",
         "INSERT INTO accesses VALUES ('local', 1, 0, 'x', 'x', 'x', 'x', 'x')",
         "SELECT key FROM idempotency",
+        "SELECT * FROM unrendered",
+        "DELETE FROM unrendered",
+        "SELECT keyid FROM signing_keys",
+        "INSERT INTO signing_keys VALUES ('local', 'x', 'x', 0)",
         "SET ROLE roles_gateway",
         "SET ROLE postgres",
         "GRANT SELECT ON api_keys TO roles_worker",
@@ -193,6 +201,14 @@ def test_gateway_and_sweeper_can_do_theirs(gateway: Ledger, worker: Ledger, tmp_
     ended = taken.planned(report("plan"))
     kept = store.put(TENANT, b"y", name="y", kind="embedding", media_type="a/b")
     works.finish(works.claim(ended, "report"), kept)
+    key = renderings.PublicKey("k", "pem", 0.0)
+    with gateway.writing() as connection:
+        [due] = renderings.due(connection, 10)
+        assert renderings.begin(connection, due) == 1
+        assert renderings.settle(connection, due, [], None)
+        renderings.owe(connection, TENANT, ended)
+        assert renderings.settle(connection, due, [kept], key)
+        assert [known.keyid for known in renderings.keys(connection, TENANT)] == ["k"]
     taken.submit()
     works.claim(taken.submit(), "plan", lease=-1)
     settings = Settings(home=tmp_path, ring_again_seconds=1e-6)

@@ -24,7 +24,7 @@ from ledger.tests.test_migrations import differences
 from ledger.units import Ticket
 
 DUMPS = Path(__file__).parent / "dumps"
-SINCE = ("condemned", "workers", "api_keys", "accesses")
+SINCE = ("condemned", "workers", "api_keys", "accesses", "unrendered", "signing_keys")
 """Tables that ledgers of 0001 do not have."""
 ENDS = {
     "queued": "succeeded",

@@ -199,12 +199,20 @@ class Cost(Told):
 
 
 class ModelIdentity(Told):
-    """A model by what it is, not by what it is called."""
+    """A model by what it is, not by what it is called.
+
+    ``files`` has the sha256 of every file that makes the model what it is, by its path in the model's folder;
+    ``digest`` is the sha256 over the lines ``<sha256>  <path>`` of these, as the model's folder has them in order,
+    joined by line feeds. A report written before 1.2 names none.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str
     role: str
     family: str
     digest: str
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class JudgeIdentity(Told):

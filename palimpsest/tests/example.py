@@ -34,6 +34,7 @@ from palimpsest.contract.status import AuditStatus, Links, StageProgress, State
 
 AUDIT = "aud_01"
 SEARCH = "adversarial_embedding"
+FILES = {"model_index.json": "05" * 32, "unet/diffusion_pytorch_model.safetensors": "06" * 32}
 NONE_OF_TWO = Rate(value=0.0, low=0.0, high=0.842, k=0, n=2)
 ONE_OF_TWO = Rate(value=0.5, low=0.013, high=0.987, k=1, n=2)
 BOTH = Rate(value=1.0, low=0.158, high=1.0, k=2, n=2)
@@ -142,8 +143,10 @@ def a_report(state: str = "succeeded") -> AuditReport:
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,
-        resolved=asked,
-        models=[ModelIdentity(id="bundled", role="audited", family="stable-diffusion", digest="sha256:03")],
+        resolved=asked | {"mitigations": [each | {"id": each["kind"]} for each in asked["mitigations"]]},
+        models=[
+            ModelIdentity(id="bundled", role="audited", family="stable-diffusion", digest="sha256:03", files=FILES)
+        ],
         judges=[
             JudgeIdentity(
                 kind="sscd", digest="sha256:04", preprocessing="64 px", threshold=0.5, false_positive_bound=0.001

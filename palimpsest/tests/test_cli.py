@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from palimpsest import __version__
 from palimpsest.commands import app
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.problems import Code
+from palimpsest.contract.signing import SigningKey, SigningKeyList
 from palimpsest.contract.status import AuditList
+from palimpsest.renderings import dsse
 from palimpsest.tests.example import AUDIT, a_problem, a_report, a_request, a_status
 from palimpsest.tests.gateway import Gateway, Said, saying
+from palimpsest.tests.renderings.keys import KEY, pem
 
 SUBMIT, STATUS = "POST /v1/audits", f"GET /v1/audits/{AUDIT}"
 REPORT, CANCEL = f"GET /v1/audits/{AUDIT}/report", f"POST /v1/audits/{AUDIT}/cancel"
@@ -190,6 +194,31 @@ def test_report_prints_tables_or_the_report_itself(gateway: Gateway, tmp_path: P
     result = invoke(gateway, "audit", "report", AUDIT, "--json", "--output", "copy.json")
     assert result.stdout_bytes == DOCUMENT + b"\n"
     assert (tmp_path / "copy.json").read_bytes() == DOCUMENT
+
+
+def test_signing_keys_go_to_stdout_as_they_are(gateway: Gateway, tmp_path: Path) -> None:
+    """A file that verify takes; what says whose they are is not part of it."""
+    [known] = a_list_of_keys().data
+    gateway.will_say("GET /v1/signing-keys", saying(a_list_of_keys()))
+    result = invoke(gateway, "signing-keys")
+    assert (result.exit_code, result.stdout) == (0, known.pem)
+    assert result.stderr == f"{known.keyid} since 2026-01-02\n"
+    assert dsse.keyid(dsse.public_key(result.stdout.encode())) == known.keyid
+
+
+def a_list_of_keys() -> SigningKeyList:
+    """What the service would say."""
+    since = datetime(2026, 1, 2, tzinfo=UTC)
+    return SigningKeyList(data=[SigningKey(keyid=dsse.keyid(KEY.public_key()), pem=pem(KEY).decode(), since=since)])
+
+
+def test_report_in_another_format_goes_to_its_file_or_to_stdout(gateway: Gateway, tmp_path: Path) -> None:
+    """Byte for byte, without a line break of our own."""
+    gateway.will_say(f"{REPORT}?format=sarif", Said(200, b'{"version":"2.1.0"}'))
+    assert invoke(gateway, "audit", "report", AUDIT, "--format", "sarif").stdout == '{"version":"2.1.0"}'
+    result = invoke(gateway, "audit", "report", AUDIT, "--format", "sarif", "-o", "report.sarif")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "report.sarif").read_bytes() == b'{"version":"2.1.0"}'
 
 
 def test_a_report_that_is_not_ready_leaves_with_4(gateway: Gateway) -> None:

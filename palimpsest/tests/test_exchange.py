@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from palimpsest import exchange
+from palimpsest.contract.problems import Code
 from palimpsest.contract.status import Admitted, AuditStatus, EventList
 from palimpsest.errors import AuditFailed, NotUnderstood, ProblemError, TimedOut, Unreachable
 from palimpsest.exchange import Answer, Call, Patience, Pause, Talk, Unanswered
@@ -239,6 +240,20 @@ def test_a_report_comes_as_it_was_written() -> None:
     document, [call], _ = held(exchange.report(AUDIT), [odd])
     assert document == odd.content
     assert call.path == f"/v1/audits/{AUDIT}/report"
+
+
+def test_a_rendering_is_waited_for_and_an_audit_is_not() -> None:
+    """409 with Retry-After of 1 is asked again; of 2 the audit goes on, and without one there is nothing to come."""
+    not_yet = a_problem(409, Code.REPORT_NOT_READY).model_dump_json().encode()
+    answers = [Answer(409, {"retry-after": "1"}, not_yet), Answer(200, {}, b"<testsuites/>")]
+    document, calls, pauses = held(exchange.report(AUDIT, format="junit"), answers)
+    assert (document, pauses) == (b"<testsuites/>", [1.0])
+    assert [call.query for call in calls] == [{"format": "junit"}] * 2
+    for headers in ({"retry-after": "2"}, {"x-should-retry": "false"}):
+        with pytest.raises(ProblemError):
+            held(exchange.report(AUDIT, format="junit"), [Answer(409, headers, not_yet)])
+    with pytest.raises(ProblemError):
+        held(exchange.report(AUDIT), [Answer(409, {"retry-after": "1"}, not_yet)])
 
 
 def test_a_report_is_read_when_asked() -> None:

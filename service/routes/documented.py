@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 from palimpsest.contract.problems import Code, Problem
 from palimpsest.contract.request import AuditRequest
 from palimpsest.contract.status import Admitted, AuditStatus
+from palimpsest.renderings.formats import RENDERED
 from service.errors import MEDIA_TYPE, STATUS
 
 Responses = dict[int | str, dict[str, Any]]
@@ -82,6 +83,12 @@ CURRENT: dict[str, Any] = {
     "description": "Nothing has changed since the revision in If-None-Match",
     "headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER, "Preference-Applied": APPLIED},
 }
+REPORT: dict[str, Any] = {
+    "description": "The report, in one of these formats",
+    "headers": {"ETag": _header("strong; a report never changes")},
+    "content": {each.media_type: {"schema": {"type": "string", "format": "binary"}} for each in RENDERED},
+}
+REPORT_CURRENT: dict[str, Any] = {"description": "The caller has it", "headers": {"ETag": _header("strong")}}
 TOLD: dict[str, Any] = {
     "description": "The events, as a list or as a stream that ends with the audit",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,9 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from ledger import holdings, units, workers
+from palimpsest.renderings import dsse
+from palimpsest.tests.example import a_report
+from palimpsest.verification import attested
 from service import children
 from service.sweeper import chores, collection, run, run_together, sweep
 from service.tests.conftest import Bench
@@ -207,6 +211,45 @@ def test_what_ends_one_group_ends_the_process() -> None:
     with pytest.raises(AssertionError, match="impossible"):
         run_together([{"fine": lambda: 0}, {"impossible": impossible}], pause=0.01, stop=stop)
     assert stop.is_set()
+
+
+def test_the_process_signs_with_the_key_under_its_home(bench: Bench, asked: Asked, tmp_path: Path) -> None:
+    """An embedded sweeper makes its key and signs what is due; its public half in the home verifies what is served."""
+    address = f"/v1/audits/{bench.submitted(asked())}/report?format=dsse"
+    bench.conclude(a_report().model_dump_json().encode())
+    environment = {**os.environ, "PALIMPSEST_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    log = tmp_path / "sweeper.log"
+    sweeper = children.start("sweeper", [sys.executable, "-m", "service.sweeper"], environment=environment, log=log)
+    try:
+        ends = time.monotonic() + 120
+        while time.monotonic() < ends and bench.client.get(address).status_code == 409:
+            time.sleep(0.05)
+    finally:
+        children.stop([sweeper])
+    key = dsse.public_key((tmp_path / "signing-key.pub").read_bytes())
+    assert attested(bench.client.get(address).content, [key]).sentence.endswith("finding")
+    assert '"reports_rendered": 1' in log.read_text()
+
+
+def test_a_key_that_cannot_be_used_ends_the_process_at_its_start(tmp_path: Path) -> None:
+    """With the file's name and without a traceback through its content: reports are not left unsigned unseen."""
+    (tmp_path / "key.pem").write_text("secret text")
+    told = {
+        "PALIMPSEST_HOME": str(tmp_path),
+        "PALIMPSEST_SIGNING_KEY": str(tmp_path / "key.pem"),
+        "PYTHONPATH": str(ROOT),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "service.sweeper"],
+        env={**os.environ, **told},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode != 0
+    assert "key.pem is no private key in PEM without a password" in ran.stderr
+    assert "secret text" not in ran.stderr
 
 
 def test_the_process_publishes_and_ends_cleanly(bench: Bench, asked: Asked, tmp_path: Path) -> None:

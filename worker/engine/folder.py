@@ -33,11 +33,21 @@ def family_of(folder: Path) -> str:
 
 def digest_of(folder: Path, watch: Watch | None = None) -> str:
     """sha256 over the relative name and sha256 of every file that makes the model what it is."""
-    lines = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".json", ".txt"):
-            lines.append(f"{_file_digest(path, watch)}  {path.relative_to(folder).as_posix()}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return digest_of_files(files_of(folder, watch))
+
+
+def digest_of_files(files: dict[str, str]) -> str:
+    """The same of files that have been read."""
+    return hashlib.sha256("\n".join(f"{sha256}  {path}" for path, sha256 in files.items()).encode()).hexdigest()
+
+
+def files_of(folder: Path, watch: Watch | None = None) -> dict[str, str]:
+    """sha256 by relative path of every file that makes the model what it is, in the order of the paths."""
+    return {
+        path.relative_to(folder).as_posix(): _file_digest(path, watch)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".safetensors", ".json", ".txt")
+    }
 
 
 def _file_digest(path: Path, watch: Watch | None) -> str:

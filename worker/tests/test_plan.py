@@ -18,6 +18,7 @@ from palimpsest.contract.methods import (
 )
 from palimpsest.contract.request import AuditRequest
 from worker.engine import audit
+from worker.engine.folder import digest_of_files
 from worker.engine.items import Item
 from worker.engine.setting import EFFORTS, Setting
 from worker.plan import Batch, ItemSpec, Plan, batches, draft, edits, expected_rows, limitations, share, specs, stages
@@ -188,7 +189,10 @@ def test_a_plan_says_what_every_default_came_to(shop: Shop) -> None:
     plan, _ = drafted(shop, {**SETS, "mitigations": [{"kind": "wanda", "id": "w"}], "effort": "standard"})
     said = plan.resolved
     assert (plan.family, plan.mitigations, plan.untouched) == ("sd1", ["w"], [])
-    assert plan.model_digest == shop.workshop.model("tiny").digest
+    assert plan.model_digest == shop.workshop.model("tiny").digest == digest_of_files(plan.files)
+    [model] = plan.models("tiny")
+    assert model.files == plan.files
+    assert "unet/diffusion_pytorch_model.safetensors" in model.files
     assert (said["mitigations"][0]["id"], said["mitigations"][0]["sparsity"]) == ("w", 0.01)
     assert [probe["id"] for probe in said["probes"]] == ["prompt", "adversarial_embedding"]
     assert said["probes"][1]["restarts"] == 2

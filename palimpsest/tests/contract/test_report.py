@@ -54,3 +54,10 @@ def test_a_number_that_is_none_cannot_be_reported() -> None:
     """JSON has no NaN; a report that holds one is refused where it is made."""
     with pytest.raises(ValidationError, match="finite"):
         Rate(value=float("nan"), low=0, high=1, k=0, n=0)
+
+
+def test_a_report_from_before_files_were_named_is_read() -> None:
+    """It names none."""
+    earlier = json.loads(GOLDEN.read_bytes())
+    del earlier["models"][0]["files"]
+    assert AuditReport.model_validate(earlier).models[0].files == {}

@@ -1,5 +1,6 @@
 """What a folder tells before anything is loaded."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.engine.errors import Cancelled, ModelRefused
-from worker.engine.folder import BLOCK_BYTES, bytes_of, digest_of, family_of
+from worker.engine.folder import BLOCK_BYTES, bytes_of, digest_of, digest_of_files, family_of, files_of
 from worker.engine.model import DiffusionModel
 
 
@@ -32,6 +33,20 @@ def test_equal_files_under_other_names_are_another_model(tmp_path: Path) -> None
         (tmp_path / name / "a.json").write_text(a)
         (tmp_path / name / "b.json").write_text(b)
     assert digest_of(tmp_path / "one") != digest_of(tmp_path / "two")
+
+
+def test_the_digest_is_that_of_sha256sums_own_lines(tmp_path: Path) -> None:
+    """sha256 of {} and of [] are sha256sum's, the digest is that of its two lines, and pictures do not count."""
+    for name, content in {"b/b.json": "[]", "a.json": "{}", "a.png": "picture"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    files = files_of(tmp_path)
+    assert files == {
+        "a.json": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "b/b.json": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+    }
+    lines = f"{files['a.json']}  a.json\n{files['b/b.json']}  b/b.json"
+    assert digest_of_files(files) == digest_of(tmp_path) == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_reading_is_watched_block_by_block(tmp_path: Path) -> None:

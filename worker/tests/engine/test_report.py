@@ -85,7 +85,7 @@ PLAIN = Findings(
     probed=[BASELINE, AFTER],
     mitigated=[NEMO, UNTOUCHED],
     failures=[],
-    models=[ModelIdentity(id="tiny", role="audited", family="sd1", digest="d" * 64)],
+    models=[ModelIdentity(id="tiny", role="audited", family="sd1", digest="d" * 64, files={})],
     judges=[JudgeIdentity(kind="sscd", digest="s" * 64, preprocessing="p", threshold=0.5, false_positive_bound=0.01)],
     drift_bound=0.5,
     environment={"torch": "2", "threads": "1"},
@@ -385,7 +385,9 @@ def test_the_digest_does_not_depend_on(what: str) -> None:
 
 ELSE: dict[str, dict[str, Any]] = {
     "the seed": {"request": {**PLAIN.request, "seed": 1}},
-    "the model's weights": {"models": [ModelIdentity(id="tiny", role="audited", family="sd1", digest="e" * 64)]},
+    "the model's weights": {
+        "models": [ModelIdentity(id="tiny", role="audited", family="sd1", digest="e" * 64, files={})]
+    },
     "a score": {"probed": [probed(None, item("fox", answer(True, score=0.91), YES), *BASELINE.items[1:]), AFTER]},
     "the work": {"probed": [ProbeRecord(mitigation=None, items=BASELINE.items, cost=cost(11)), AFTER]},
     "how it ended": {"state": "cancelled"},
