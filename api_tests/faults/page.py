@@ -4,7 +4,9 @@ import statistics
 from typing import Any
 
 from api_tests.faults.attempt import DEADLINE
+from api_tests.faults.deployment import SHORT
 from api_tests.faults.table import FAULTS
+from api_tests.faults.trial import SEEDS
 from api_tests.results import stands_on, table
 
 Row = dict[str, Any]
@@ -28,10 +30,11 @@ def page(rows: list[Row]) -> list[str]:
         "",
         stands_on(rows[0], tries) + "Raw rows: `docs/results/raw/faults.jsonl`, one a try.",
         "",
-        "In every try two audits of a tiny model (24 units of about a second) are at work on two workers over",
-        "PostgreSQL and Redis when the fault strikes; some faults submit more audits while it lasts. Leases last 3 s,",
-        "a silent unit is announced again after 3 s, the sweeper looks twice a second. Whatever is killed is started",
-        "again at once, as a supervisor would.",
+        f"In every try {len(SEEDS)} audits of a tiny model ({units(tries)} units together) are at work on two workers",
+        "over PostgreSQL and Redis when the fault strikes; some faults submit more audits while it lasts. Leases last",
+        f"{SHORT['PALIMPSEST_LEASE_SECONDS']} s, a silent unit is announced again after"
+        f" {SHORT['PALIMPSEST_RING_AGAIN_SECONDS']} s, the sweeper looks every {SHORT['PALIMPSEST_SWEEP_SECONDS']} s.",
+        "Whatever is killed is started again at once, as a supervisor would.",
         "",
         *table(HEAD, (line(name, [row for row in tries if row["fault"] == name]) for name in FAULTS)),
         "",
@@ -48,6 +51,11 @@ def page(rows: list[Row]) -> list[str]:
         *table(["fault", "expected", "recovered when", "seen"], (seen(name, tries) for name in FAULTS)),
         *wrong(tries),
     ]
+
+
+def units(tries: list[Row]) -> int:
+    """The units of a try that submits no more audits than all do."""
+    return min(row["units"] for row in tries if row["lost"] is not None)
 
 
 def line(name: str, tries: list[Row]) -> list[str]:
