@@ -181,7 +181,8 @@ def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
     told = answer(request, error)
     if told.status_code == 401 and by_browser(request):
-        told.headers["WWW-Authenticate"] += ', Basic realm="palimpsest", charset="UTF-8"'
+        # On a line of its own: of a line Chromium takes the first scheme only.
+        told.headers.append("WWW-Authenticate", 'Basic realm="palimpsest", charset="UTF-8"')
     return told
 
 
