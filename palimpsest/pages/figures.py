@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from palimpsest.contract.report import Analysed, Drift, MitigationSummary, Rate, ReplicationRates, SwitchedOff
+from palimpsest.pages.strips import GRAVITY
 
 DASH = "–"
 MISSING = "not measured"
@@ -49,6 +50,7 @@ class Compared:
     mitigation: str
     scope: str
     counts: dict[str, int]
+    """Of every verdict that was given, the gravest first."""
     before: Share | None
     prompt: Share | None
     searched: list[Share | None]
@@ -63,7 +65,7 @@ def compared(row: MitigationSummary, probes: list[str]) -> Compared:
     return Compared(
         row.mitigation,
         (row.scope or "").replace("_", " "),
-        row.counts,
+        {word: row.counts[word] for word in GRAVITY if row.counts.get(word)},
         share(rates.before),
         share(rates.prompt),
         list(searched(rates, probes)),

@@ -130,13 +130,19 @@ def pictures(target: str, verdict: Verdict, where: Where) -> list[Picture]:
 def answer(title: str, of: str, seen: Replication, control: ControlEvidence | None, where: Where) -> Picture:
     """One answer's pictures."""
     told = f"{seen.hits} of {len(seen.scores)} are copies, best similarity {seen.max_score:.2f}"
-    more = [f"found at step {seen.first_step}"] if seen.first_step is not None and seen.replicates else []
-    more += [f"of {seen.steps} steps"] if seen.steps is not None else []
-    parts = [" ".join(more), *([] if control is None else [controls(control)])]
+    parts = [searched(seen), *([] if control is None else [controls(control)])]
     if seen.text is not None:
         parts.append(f"typed: {seen.text}")
     alt = f"{title} ({of}): {told}"
     return Picture(title, alt, shown(seen.images, where), told, seen.replicates, "; ".join(filter(None, parts)))
+
+
+def searched(seen: Replication) -> str:
+    """How long a search took; empty for a caption."""
+    if seen.steps is None:
+        return ""
+    found = seen.first_step is not None and seen.replicates
+    return f"found at step {seen.first_step} of {seen.steps}" if found else f"{seen.steps} steps"
 
 
 def controls(control: ControlEvidence) -> str:

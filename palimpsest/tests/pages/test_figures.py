@@ -38,6 +38,13 @@ def test_a_mitigation_says_what_it_took_and_what_that_did() -> None:
     assert searched == ["1 of 2", "0 of 2", None, None]
 
 
+def test_verdicts_are_counted_the_gravest_first() -> None:
+    """And none that was not given."""
+    counts = {"not_recovered": 1, "inconclusive": 0, "concealed": 2}
+    row = a_report().summary.mitigations[1].model_copy(update={"counts": counts})
+    assert list(compared(row, []).counts.items()) == [("concealed", 2), ("not_recovered", 1)]
+
+
 def test_an_analysis_is_a_table_whatever_its_fields() -> None:
     """Means with interval and n, distances beside their null, what is nested behind a point, what is missing a dash."""
     one = {

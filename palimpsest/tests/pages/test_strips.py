@@ -39,8 +39,9 @@ def test_a_target_stands_beside_what_was_drawn_before_and_after() -> None:
         "0 of 4 are copies, best similarity 0.25",
         "3 of 4 are copies, best similarity 0.90",
     ]
-    assert nemo.pictures[1].more == "found at step 10 of 50 steps; controls 0 of 2, p = 0.67 (descriptive)"
+    assert nemo.pictures[1].more == "found at step 10 of 50; controls 0 of 2, p = 0.67 (descriptive)"
     assert fox.after[1].pictures[1].title == "Not recovered, by adversarial embedding"
+    assert fox.after[1].pictures[1].more == "50 steps; controls 0 of 2, p = 0.67 (descriptive)"
     assert (fox.prompt, fox.before[0].source) == (None, None)
     assert "registered set" in fox.before[0].told
 
