@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-NEEDED = ("typer", "rich", "cryptography")
+NEEDED = ("typer", "rich", "cryptography", "jinja2")
 
 
 def main() -> None:

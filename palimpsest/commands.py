@@ -17,6 +17,7 @@ from palimpsest.errors import TimedOut, Unreachable
 from palimpsest.exchange import parsed_report
 from palimpsest.exits import FAILED, Commands, note
 from palimpsest.handing_on import handed_on
+from palimpsest.one_page import from_file, from_service
 from palimpsest.options import ApiKey, Url, console, service
 from palimpsest.progress import shown
 from palimpsest.recovery import fetch
@@ -43,6 +44,7 @@ Request = Annotated[typer.FileBinaryRead, typer.Argument(metavar="REQUEST.json",
 AuditId = Annotated[str, typer.Argument(metavar="AUDIT_ID")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait; without it, until the end.")]
 Repeat = Annotated[str | None, typer.Option("--idempotency-key", help="Equal keys start one audit; minted by default.")]
+HTML = "html"
 Output = Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="Where the report goes.")]
 
 
@@ -103,18 +105,36 @@ def report(
     format: Annotated[
         str | None, typer.Option(help="Print it in another format: " + ", ".join(each.name for each in RENDERED) + ".")
     ] = None,
+    images: Annotated[
+        bool, typer.Option("--images", help="Put the pictures into the HTML page; takes the scope evidence:read.")
+    ] = False,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """Print the report of an audit that has ended."""
+    """Print the report of an audit that has ended. As html it is one file that needs nothing beside it."""
+    if images and format != HTML:
+        raise typer.BadParameter("goes with --format html only", param_hint="--images")
     with service(url, api_key) as client:
-        document = client.report_document(audit_id, format=format)
+        document = client.report_document(audit_id, format=None if format == HTML else format)
+        if format == HTML:
+            document = from_service(client, audit_id, document, images=images)
     if output:
         output.write_bytes(document)
     if as_json or (format and not output):
         typer.echo(document, nl=not format)
     elif not format:
         print_report(document)
+
+
+@app.command("page")
+def page(
+    document: Annotated[Path, typer.Argument(metavar="REPORT.json", exists=True, dir_okay=False)],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False)] = Path("report.html"),
+) -> None:
+    """Make a page for people of a report, without a network and without pictures."""
+    output.write_bytes(from_file(document.read_bytes()))
+    note(f"page written to {output}")
 
 
 @audit.command("cancel")

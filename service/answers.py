@@ -11,6 +11,15 @@ SOONEST, LATEST = 1, 30
 """Bounds of ``Retry-After``, in seconds."""
 
 
+SHOWN = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of a kept page: it was made by some release, whose own stricter policy stands in it and holds as well."""
+
+
 def status(row: AuditRow) -> AuditStatus:
     """What GET /v1/audits/{id} says."""
     return AuditStatus.model_validate(

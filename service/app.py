@@ -28,7 +28,19 @@ from service.lines import keep_lines
 from service.meters import Meters
 from service.observability import Observed, configure, telemetry
 from service.opening import made_current
-from service.routes import accesses, audits, catalogue, events, exhibits, exports, health, keys, metrics, reports
+from service.routes import (
+    accesses,
+    audits,
+    catalogue,
+    events,
+    exhibits,
+    exports,
+    health,
+    keys,
+    metrics,
+    pages,
+    reports,
+)
 from service.routes.documented import as_problem_json, with_requests
 from service.settings import Settings
 
@@ -67,7 +79,7 @@ def create_app(
     app.state.desk = Desk(app.state.gateway, settings)
     app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
     audits.add_direct(app.router)
-    for routes in (audits, events, reports, exhibits, exports, catalogue, keys, accesses, health, metrics):
+    for routes in (audits, events, reports, exhibits, exports, catalogue, keys, accesses, health, metrics, pages):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)

@@ -4,6 +4,7 @@ A route says what it needs by one of the annotations at the end; a direct route 
 OpenAPI tells every route's scope, and a route without one is a failed test (``service/tests/test_callers.py``).
 """
 
+import base64
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -25,6 +26,7 @@ from service.observability import note
 KEYLESS = "keyless"
 """The actor of whoever asks without a key."""
 
+SAFE = ("GET", "HEAD")
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
@@ -77,7 +79,7 @@ async def known(keyring: Keyring, request: Request) -> Caller:
     sent = request.headers.get("authorization")
     if sent is None:
         return await without_key(keyring, request)
-    key = presented(sent)
+    key = presented(sent, request.method)
     lock = None if key is None else await keyring.holder(key)
     if lock is None:
         detail = "not an API key, or not the whole of one" if key is None else "no such API key, or it is good no more"
@@ -94,10 +96,24 @@ async def without_key(keyring: Keyring, request: Request) -> Caller:
     return ANYBODY_HERE
 
 
-def presented(authorization: str) -> ApiKey | None:
-    """The key in the header; None where there is none, or one with a typo."""
+def presented(authorization: str, method: str = "GET") -> ApiKey | None:
+    """The key in the header; None where there is none, or one with a typo.
+
+    A browser asks its user and sends the key as the password of Basic (RFC 7617), from then on by itself: so it is only
+    taken where nothing is changed, for a page from elsewhere can have a browser send a form here.
+    """
     scheme, _, text = authorization.partition(" ")
+    if scheme.lower() == "basic" and method in SAFE:
+        return ApiKey.read(password(text.strip()))
     return ApiKey.read(text.strip()) if scheme.lower() == "bearer" else None
+
+
+def password(credentials: str) -> str:
+    """The password in Basic's credentials; empty where there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2].strip()
+    except ValueError:  # not base64, or not UTF-8
+        return ""
 
 
 def is_local(connection: Connection) -> bool:

@@ -179,7 +179,18 @@ def install(app: FastAPI) -> None:
 
 def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
-    return answer(request, error)
+    told = answer(request, error)
+    if told.status_code == 401 and by_browser(request):
+        # On a line of its own: of a line Chromium takes the first scheme only.
+        told.headers.append("WWW-Authenticate", 'Basic realm="palimpsest", charset="UTF-8"')
+    return told
+
+
+def by_browser(request: Request) -> bool:
+    """Whether somebody looks at a page, or a page of ours asks: then the browser may ask its user for the key."""
+    told = request.headers
+    looks = request.method == "GET" and "text/html" in told.get("accept", "")
+    return looks or told.get("sec-fetch-site") == "same-origin"
 
 
 def _malformed(request: Request, error: Exception) -> JSONResponse:

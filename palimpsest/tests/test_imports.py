@@ -55,4 +55,4 @@ def test_without_its_extra_the_command_line_says_what_it_lacks() -> None:
         [sys.executable, "-S", "-c", program], check=False, capture_output=True, text=True, env=environment, timeout=60
     )
     assert ran.returncode == 4
-    assert ran.stderr == "The command line needs typer, rich, cryptography: pip install 'palimpsest[cli]'\n"
+    assert ran.stderr == "The command line needs typer, rich, cryptography, jinja2: pip install 'palimpsest[cli]'\n"

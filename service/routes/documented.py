@@ -93,6 +93,7 @@ TOLD: dict[str, Any] = {
     "description": "The events, as a list or as a stream that ends with the audit",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
+PAGE: dict[str, Any] = {"description": "A page", "content": {"text/html": {"schema": {"type": "string"}}}}
 EVIDENCE: dict[str, Any] = {
     "description": "The file, under the media type it was kept with",
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},

@@ -19,9 +19,10 @@ Digest = Annotated[str, Path(description="sha256 of the file, as the report or a
 HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Disposition": "attachment",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""A file is never shown by a browser as a page of this service."""
+"""A file is never shown by a browser as a page of this service, and its pictures only in our own pages."""
 
 
 @router.get(

@@ -53,7 +53,9 @@ def get_report(
     headers = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if answers.is_known(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    if told is not JSON:
+    if told.shown:
+        headers |= answers.SHOWN
+    elif told is not JSON:
         headers |= {"Content-Disposition": f'attachment; filename="{told.file}"', "X-Content-Type-Options": "nosniff"}
     content = audits.read(gateway, caller.tenant, digest, "the report")
     recorded(gateway, caller, "report.read", audit_id)

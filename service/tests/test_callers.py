@@ -1,5 +1,6 @@
 """Who may ask: keys of every kind of bad, this machine and others, and what each is told."""
 
+import base64
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +58,26 @@ def test_what_is_not_a_good_key_is_refused(bench: Bench) -> None:
         'Bearer realm="palimpsest", error="invalid_token"'
     }
     assert known.secret not in "".join(answer.text for answer in answers)
+
+
+def basic(text: str) -> dict[str, str]:
+    """The header of Basic, as a browser sends what its user typed."""
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+def test_a_browser_sends_the_key_as_a_password(bench: Bench) -> None:
+    """With any name or none, for reading only: what a page from elsewhere makes it send changes nothing."""
+    key = a_key(bench)
+    for name in ("", "me", "pal"):
+        assert bench.client.get("/v1/audits", headers=basic(f"{name}:{key.key}")).status_code == 200
+    refused = [
+        bench.client.get("/v1/audits", headers=basic(text))
+        for text in (key.key, f"{key.key}:", f"me:{key.key[:-1]}", "")
+    ]
+    refused.append(bench.client.post("/v1/audits/aud_1/cancel", headers=basic(f":{key.key}")))
+    refused.append(bench.client.delete(f"/v1/admin/keys/{key.id}", headers=basic(f":{key.key}")))
+    refused.append(bench.client.get("/v1/audits", headers={"Authorization": b"Basic \xff"}))
+    assert set(codes(refused)) == {(401, "API_KEY_INVALID")}
 
 
 def test_an_expired_key_is_refused(bench: Bench) -> None:

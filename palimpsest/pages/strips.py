@@ -1,0 +1,162 @@
+"""Which pictures stand beside each other: the target, what its caption drew before, after, and what a search recovered.
+
+A picture is named by its digest and shown from wherever ``Where`` says it is. One strip of the auditor's shows all
+evaluation pictures of an answer side by side.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from palimpsest.contract.report import AuditReport, ControlEvidence, Replication, Verdict
+from palimpsest.contract.verdicts import VerdictName
+
+Where = Callable[[str], str | None]
+"""A picture's address by its digest; None where it is not to be shown."""
+
+MOST = 60
+"""Targets that are shown one by one, those with the gravest verdicts; the report has all."""
+
+DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+GRAVITY: list[VerdictName] = [
+    "still_replicates",
+    "concealed",
+    "inconclusive",
+    "not_detected",
+    "not_recovered",
+    "not_memorized",
+]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """``source`` is None where there is nothing to show; ``alt`` says what one would see."""
+
+    title: str
+    alt: str
+    source: str | None
+    told: str
+    replicates: bool | None = None
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class After:
+    """One target under one mitigation."""
+
+    mitigation: str
+    verdict: VerdictName
+    reasons: list[str]
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One target: its picture, the unmitigated model's, and those after every mitigation."""
+
+    target: str
+    prompt: str | None
+    reference: str
+    before: list[Picture]
+    after: list[After]
+
+
+def strips(report: AuditReport, where: Where) -> list[Strip]:
+    """The gravest first where there are more than ``MOST``, otherwise as they come."""
+    by_target: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        by_target.setdefault(verdict.target_id, []).append(verdict)
+    shown = list(by_target)
+    if len(shown) > MOST:
+        shown = sorted(shown, key=lambda its: min(GRAVITY.index(each.verdict) for each in by_target[its]))[:MOST]
+    asked, as_it_is = requested(report), unmitigated(report)
+    return [strip(target, by_target[target], asked.get(target, {}), as_it_is, where) for target in shown]
+
+
+def unmitigated(report: AuditReport) -> set[str]:
+    """Ids of the mitigations that do nothing: what they leave is what was before."""
+    return {str(each.get("id")) for each in report.resolved.get("mitigations", []) if each.get("kind") == "none"}
+
+
+def requested(report: AuditReport) -> dict[str, dict[str, Any]]:
+    """The targets that came with the request, by id; those of a registered set are in the set."""
+    listed = report.request.get("targets") or []
+    return {str(row.get("id") or f"target-{n}"): row for n, row in enumerate(listed, start=1)}
+
+
+def strip(target: str, verdicts: list[Verdict], asked: dict[str, Any], as_it_is: set[str], where: Where) -> Strip:
+    """One target's."""
+    first = verdicts[0]
+    before = [original(target, first, asked, where)]
+    if first.before.prompt is not None:
+        before.append(answer("Before, by caption", target, first.before.prompt, None, where))
+    before += [
+        answer(f"Before, by {spaced(probe)}", target, seen, None, where)
+        for probe, seen in first.before.adversarial.items()
+    ]
+    after = [
+        After(v.mitigation, v.verdict, v.reasons, [] if v.mitigation in as_it_is else pictures(target, v, where))
+        for v in verdicts
+    ]
+    return Strip(target, asked.get("prompt"), first.reference, before, after)
+
+
+def original(target: str, verdict: Verdict, asked: dict[str, Any], where: Where) -> Picture:
+    """The target's own image, where it came with the request."""
+    images = asked.get("images") or []
+    source = shown([str(image.get("sha256")) for image in images[:1]], where)
+    if images:
+        told = "came with the request" + (f", the first of {len(images)}" if len(images) > 1 else "")
+    elif verdict.reference == "consensus":
+        told = "no image was given: the model's own consensus stands in"
+    else:
+        told = "of a registered set, which the audit keeps no copy of"
+    return Picture("Target", f"the target {target}", source, told)
+
+
+def pictures(target: str, verdict: Verdict, where: Where) -> list[Picture]:
+    """What the caption and every search drew under a mitigation."""
+    under = f"under {verdict.mitigation}"
+    made = []
+    if verdict.prompt is not None:
+        made.append(answer("After, by caption", f"{target} {under}", verdict.prompt, None, where))
+    for probe, seen in verdict.adversarial.items():
+        title = f"{'Recovered' if seen.replicates else 'Not recovered'}, by {spaced(probe)}"
+        made.append(answer(title, f"{target} {under}", seen, verdict.controls.get(probe), where))
+    return made
+
+
+def answer(title: str, of: str, seen: Replication, control: ControlEvidence | None, where: Where) -> Picture:
+    """One answer's pictures."""
+    told = f"{seen.hits} of {len(seen.scores)} are copies, best similarity {seen.max_score:.2f}"
+    parts = [searched(seen), *([] if control is None else [controls(control)])]
+    if seen.text is not None:
+        parts.append(f"typed: {seen.text}")
+    alt = f"{title} ({of}): {told}"
+    return Picture(title, alt, shown(seen.images, where), told, seen.replicates, "; ".join(filter(None, parts)))
+
+
+def searched(seen: Replication) -> str:
+    """How long a search took; empty for a caption."""
+    if seen.steps is None:
+        return ""
+    found = seen.first_step is not None and seen.replicates
+    return f"found at step {seen.first_step} of {seen.steps}" if found else f"{seen.steps} steps"
+
+
+def controls(control: ControlEvidence) -> str:
+    """``controls 0 of 8, p = 0.01``."""
+    p = "" if control.p_adjusted is None else f", p = {control.p_adjusted:.2g}"
+    return f"controls {control.rate.k} of {control.rate.n}{p}" + (" (descriptive)" if control.descriptive else "")
+
+
+def shown(digests: Iterable[str], where: Where) -> str | None:
+    """Where the first of these is, if it is a digest at all."""
+    found = (DIGEST.fullmatch(digest) for digest in digests)
+    return next((where(match[1]) for match in found if match), None)
+
+
+def spaced(name: str) -> str:
+    """An id as words."""
+    return name.replace("_", " ")
