@@ -114,7 +114,13 @@ def said_in(embedding: bytes) -> dict[str, Any]:
 
 
 def references(report: AuditReport, target: str) -> list[str]:
-    """Digests of the target's images where they came with the request; none where they are of a registered set."""
+    """Digests of the target's images where they came with the request, or of what stood in for them.
+
+    None where they are of a registered set.
+    """
+    stand_ins = [said.picture for said in report.references if said.target_id == target and said.picture is not None]
+    if stand_ins:
+        return stand_ins
     listed = report.request.get("targets") or []
     named = {row.get("id") or f"target-{n}": row for n, row in enumerate(listed, start=1)}
     return [image["sha256"] for image in named.get(target, {}).get("images") or []]

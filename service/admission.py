@@ -7,7 +7,14 @@ otherwise fine. A prompt longer than the tokenizer takes is admitted: the engine
 from collections.abc import Iterator
 
 from palimpsest.contract.catalogue import ModelCard, TargetSet
-from palimpsest.contract.methods import ExternalParams, Params, UtilityParams
+from palimpsest.contract.methods import (
+    DetectorParams,
+    ExternalParams,
+    LocalityParams,
+    Params,
+    UtilityParams,
+    rank,
+)
 from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, Target
 from service import images
@@ -22,13 +29,19 @@ ROLES = {
     "analyses": "analysis",
 }
 
+WITHOUT_IMAGE = {
+    "targets": "give at least one image, or a detector in detectors, which says whether there is anything to look for",
+    "controls": "give at least one image: nothing stands in for a control's",
+}
+
 
 def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:
     """The model to be audited; raises a Refusal that names every field at fault. ``pixels`` are decoded at most."""
     card, baseline = offer.model(request.model), offer.model(request.baseline_model)
     problems = list(_about_the_model(request, offer, card, baseline))
     problems += _about_the_methods(request, offer, baseline or card)
-    problems += _about_the_targets("targets", request.targets) + _about_the_targets("controls", request.controls)
+    problems += _about_the_targets("targets", request.targets, detected=bool(request.detectors))
+    problems += _about_the_targets("controls", request.controls, detected=False)
     problems = problems or images.unreadable(request, pixels)
     if problems or card is None:
         raise refused(problems)
@@ -88,9 +101,32 @@ def _about_the_methods(request: AuditRequest, offer: Offer, card: ModelCard | No
                 yield _problem(f"{field}.{place}.inception", Code.METHOD_NOT_APPLICABLE, detail)
             elif kind in reasons:
                 yield _problem(where, Code.METHOD_NOT_APPLICABLE, reasons[kind])
+            elif isinstance(method, DetectorParams) and card is not None and card.neutral_prompts is not None:
+                yield from _about_a_calibration(f"{field}.{place}", method, card.neutral_prompts)
+            elif isinstance(method, LocalityParams) and _pictured(request, offer) < 2:
+                detail = "it compares triggers of different images: give two targets with an image, or more"
+                yield _problem(where, Code.METHOD_NOT_APPLICABLE, detail)
 
 
-def _about_the_targets(source: str, targets: list[Target] | None) -> list[FieldProblem]:
+def _about_a_calibration(where: str, detector: DetectorParams, neutral: int) -> Iterator[FieldProblem]:
+    """Too few neutral prompts for its false-positive rate: asked for, or to be had."""
+    n = min(detector.neutral_prompts, neutral)
+    if rank(detector.false_positive_rate, n) == 0:
+        field = "neutral_prompts" if n < neutral else "false_positive_rate"
+        detail = f"{n} neutral prompts cannot calibrate it: they promise 1/{n + 1} at best, and the model has {neutral}"
+        yield _problem(f"{where}.{field}", Code.METHOD_NOT_APPLICABLE, detail)
+
+
+def _pictured(request: AuditRequest, offer: Offer) -> int:
+    """How many targets have an image; a set that is not known is another problem's."""
+    if request.targets is not None:
+        return sum(bool(target.images) for target in request.targets)
+    known = sets(request, offer).get(request.target_set or "")
+    return 2 if known is None else known.size
+
+
+def _about_the_targets(source: str, targets: list[Target] | None, *, detected: bool) -> list[FieldProblem]:
+    """``detected``: detectors say of a prompt alone whether there is anything to look for."""
     problems = []
     for place, target in enumerate(targets or []):
         where = f"{source}.{place}"
@@ -98,9 +134,9 @@ def _about_the_targets(source: str, targets: list[Target] | None) -> list[FieldP
             detail = "only whole images are compared so far"
             problems.append(_problem(f"{where}.region", Code.REGION_UNSUPPORTED, detail))
         if not target.images and not (target.prompt or "").strip():
-            problems.append(_problem(where, Code.TARGET_EMPTY, "give a prompt and at least one image"))
-        elif not target.images:
-            detail = "give at least one image; judging a prompt alone is not supported yet"
+            problems.append(_problem(where, Code.TARGET_EMPTY, "give an image, a prompt, or best both"))
+        elif not target.images and not detected:
+            detail = WITHOUT_IMAGE[source]
             problems.append(_problem(f"{where}.images", Code.TARGET_WITHOUT_IMAGE, detail))
     return problems
 

@@ -20,13 +20,17 @@ def analysed(setting: Setting, edit: Edit | Conditioning, params: Params) -> Ana
 
 
 def analyses_of(plan: Plan, results: list[UnitResult]) -> dict[str, list[Analysed]]:
-    """By analysis, one entry an edit; what was not analysed has the code of what stopped it."""
+    """By analysis, one entry an edit, or one of the unmitigated model.
+
+    What was not analysed has the code of what stopped it.
+    """
     units = {(u.payload["analysis"], u.payload["mitigation"], u.payload["batch"]): u for u in results if is_one(u)}
+    looked_at: dict[str, list[tuple[str | None, int | None]]] = {
+        name: [(None, None)] if name in plan.located else list(plan.analysed) for name in plan.analyses
+    }
     return {
-        name: [
-            entry(plan, units.get((name, mitigation, batch)), mitigation, batch) for mitigation, batch in plan.analysed
-        ]
-        for name in plan.analyses
+        name: [entry(plan, name, units.get((name, *which)), *which) for which in places]
+        for name, places in looked_at.items()
     }
 
 
@@ -35,13 +39,14 @@ def is_one(unit: UnitResult) -> bool:
     return unit.kind == "analyse"
 
 
-def entry(plan: Plan, unit: UnitResult | None, mitigation: str, batch: int | None) -> Analysed:
+def entry(plan: Plan, name: str, unit: UnitResult | None, mitigation: str | None, batch: int | None) -> Analysed:
     """The report's entry of one unit."""
+    whole = plan.located[name].targets if name in plan.located else []
     found = unit.result if unit is not None and unit.state == "done" else None
     lost = "NOT_RUN" if unit is None else unit.error or unit.state.upper()
     return Analysed(
         mitigation=mitigation,
-        targets=[] if batch is None else [spec.id for spec in plan.batches[batch].targets],
+        targets=whole if batch is None else [spec.id for spec in plan.batches[batch].targets],
         result=None if found is None else AnalysisRecord.model_validate(found).result,
         reason=None if found is not None else lost,
     )

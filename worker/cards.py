@@ -15,7 +15,7 @@ _ROLES: dict[MethodRole, dict[str, type[Params]]] = {
     "probe": methods.PROBES,
     "scorer": methods.SCORERS,
     "detector": methods.DETECTORS,
-    "analysis": {"utility": methods.UtilityParams},
+    "analysis": methods.ANALYSES,
 }
 
 
@@ -44,6 +44,7 @@ def model_card(workshop: Workshop, registration: Registration) -> ModelCard:
         ],
         descriptor=workshop.descriptor.digest,
         threshold=workshop.descriptor.threshold,
+        neutral_prompts=len(registration.neutral),
     )
 
 

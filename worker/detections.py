@@ -30,8 +30,13 @@ def heard(setting: Setting, batch: Batch, params: DetectorParams, calibrated: Un
     return DetectionRecord(detector=params.name, items=items, cost=cost())
 
 
-def detections_of(plan: Plan, results: list[UnitResult]) -> list[Detected]:
-    """One a detector and prompt; what was not heard has the code of what stopped its unit, or its calibration."""
+def detections_of(plan: Plan, results: list[UnitResult], only: list[int] | None = None) -> list[Detected]:
+    """One a detector and prompt; what was not heard has the code of what stopped its unit, or its calibration.
+
+    ``only``: of these batches.
+    """
+    asked = range(len(plan.batches)) if only is None else only
+    results = [unit for unit in results if unit.kind == "calibrate" or unit.payload.get("batch") in asked]
     lost = [unit for unit in results if unit.kind in ("calibrate", "detect") and unit.state != "done"]
     codes = {(u.kind, u.payload["detector"], u.payload.get("batch", 0)): u.error or u.state.upper() for u in lost}
     failures = {
@@ -41,14 +46,14 @@ def detections_of(plan: Plan, results: list[UnitResult]) -> list[Detected]:
         for prompt in prompted([plan.batches[batch]])
     }
     records = [DetectionRecord.model_validate(u.result) for u in results if u.kind == "detect" and u.state == "done"]
-    return detection.every(prompted(plan.batches), plan.detectors, records, failures)
+    return detection.every(prompted([plan.batches[b] for b in asked]), plan.detectors, records, failures)
 
 
 def costs(results: list[UnitResult]) -> dict[str, StageCost]:
-    """By stage: calibrate:…, detect:… and analyse:…"""
+    """By stage: calibrate:…, detect:…, reference, search:… and analyse:…"""
     found: dict[str, StageCost] = {}
     for unit in results:
-        if unit.kind in ("analyse", "calibrate", "detect") and unit.result is not None:
+        if unit.kind in ("analyse", "calibrate", "detect", "reference", "search") and unit.result is not None:
             cost = StageCost.model_validate(unit.result["cost"])
             found[unit.stage] = plus(found[unit.stage], cost) if unit.stage in found else cost
     return found

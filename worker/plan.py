@@ -11,6 +11,7 @@ from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
     AdversarialTokensParams,
     ExternalParams,
+    LocalityParams,
     NoMitigationParams,
     Params,
     ParaphraseParams,
@@ -23,9 +24,18 @@ from worker.engine.verdicts import CONTROL_BOUND
 from worker.registrations import Registration
 from worker.workshop import Workshop
 
+REFERENCE = "reference"
+"""The stage that settles what stands in for an image that nobody gave."""
+
+TARGETS_A_SEARCH = 4
+"""So many targets share a unit of the searches that locality rests on."""
+
 
 class ItemSpec(BaseModel):
-    """An item by name and the sha256 of its pictures: a row of a registered set, or images kept as evidence."""
+    """An item by name and the sha256 of its pictures: a row of a registered set, or images kept as evidence.
+
+    A target without an image has none; what stands in for it is settled after the detectors.
+    """
 
     id: str
     role: Literal["target", "control"]
@@ -39,6 +49,17 @@ class Batch(BaseModel):
 
     targets: list[ItemSpec]
     controls: list[ItemSpec]
+
+    def without_image(self) -> list[ItemSpec]:
+        """The targets that came without one."""
+        return [spec for spec in self.targets if not spec.sha256]
+
+
+class Located(BaseModel):
+    """Where locality looks: the ids of targets, and the kinds of start its searches have."""
+
+    starts: list[str]
+    targets: list[str]
 
 
 class Plan(BaseModel):
@@ -58,7 +79,12 @@ class Plan(BaseModel):
     detectors: list[str] = []
     analyses: list[str] = []
     analysed: list[tuple[str, int | None]] = []
+    located: dict[str, Located] = {}
     resolved: dict[str, Any]
+
+    def targets(self) -> list[ItemSpec]:
+        """Every target, in order."""
+        return [spec for batch in self.batches for spec in batch.targets]
 
     @classmethod
     def empty(cls, request: AuditRequest) -> "Plan":
@@ -102,6 +128,9 @@ def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Pla
         resolved=resolve(workshop, origin(workshop, request), row.request, request, mitigations),
     )
     plan.analysed = edits(plan, mitigations)
+    plan.located = {
+        params.name: located(plan, params) for params in request.analyses if isinstance(params, LocalityParams)
+    }
     return plan, stages(plan, mitigations)
 
 
@@ -114,6 +143,12 @@ def edits(plan: Plan, mitigations: list[Params]) -> list[tuple[str, int | None]]
         joint = getattr(params, "scope", "joint") == "joint"
         made += [(params.name, b) for b in ([None] if joint else range(len(plan.batches)))]
     return made
+
+
+def located(plan: Plan, params: LocalityParams) -> Located:
+    """The first targets that came with an image."""
+    ids = [spec.id for spec in plan.targets() if spec.sha256]
+    return Located(starts=list(params.starts), targets=ids[: params.images])
 
 
 def identity(workshop: Workshop, baseline: str) -> ModelIdentity:
@@ -167,11 +202,17 @@ def share(items: list[ItemSpec], i: int, n: int) -> list[ItemSpec]:
 def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
     """The audit's graph: baselines and mitigations at once, each mitigation's probes behind it, the report last."""
     every = range(len(plan.batches))
-    planned = [StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every])]
+    lacking = [b for b in every if plan.batches[b].without_image()]
+    settled = [REFERENCE] if lacking else []
+    baseline = StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every], after=settled)
+    planned = [] if lacking else [baseline]
     for name in plan.detectors:
         planned.append(StagePlan(f"calibrate:{name}", [UnitPlan("calibrate", {"detector": name})]))
         heard = [UnitPlan("detect", {"detector": name, "batch": b}) for b in every]
         planned.append(StagePlan(f"detect:{name}", heard, after=[f"calibrate:{name}"]))
+    if lacking:
+        units = [UnitPlan(REFERENCE, {"batch": b}) for b in lacking]
+        planned += [StagePlan(REFERENCE, units, after=[f"detect:{name}" for name in plan.detectors]), baseline]
     for params in mitigations:
         if params.name in plan.untouched:
             continue
@@ -179,15 +220,31 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
         edits: list[int | None] = [None] if joint else list(every)
         made, probed = f"mitigate:{params.name}", f"probe:{params.name}"
         payloads = [{"mitigation": params.name, "batch": b} for b in edits]
-        planned.append(StagePlan(made, [UnitPlan("mitigate", payload) for payload in payloads]))
+        planned.append(StagePlan(made, [UnitPlan("mitigate", payload) for payload in payloads], after=settled))
         units = [UnitPlan("probe", {"mitigation": params.name, "batch": b}) for b in every]
         planned.append(StagePlan(probed, units, after=[made]))
     behind = [stage.name for stage in planned if stage.name.startswith(("mitigate:", "probe:"))]
+    for name, where in plan.located.items():
+        planned += locating(name, where)
     for name in plan.analyses if plan.analysed else []:
+        if name in plan.located:
+            continue
         named = [{"analysis": name, "mitigation": mitigation, "batch": b} for mitigation, b in plan.analysed]
         planned.append(StagePlan(f"analyse:{name}", [UnitPlan("analyse", payload) for payload in named], after=behind))
     report = StagePlan("report", [UnitPlan("report", {}, critical=True)], after=[stage.name for stage in planned])
     return [*planned, report]
+
+
+def locating(name: str, where: Located) -> list[StagePlan]:
+    """Searches for triggers, and the comparison of what they found; nothing where no two images can be compared."""
+    if len(where.targets) < 2:
+        return []
+    parts = range(math.ceil(len(where.targets) / TARGETS_A_SEARCH))
+    searches = [
+        UnitPlan("search", {"analysis": name, "start": start, "part": part}) for start in where.starts for part in parts
+    ]
+    compared = [UnitPlan("analyse", {"analysis": name, "mitigation": None, "batch": None})]
+    return [StagePlan(f"search:{name}", searches), StagePlan(f"analyse:{name}", compared, after=[f"search:{name}"])]
 
 
 def resolve(
@@ -240,38 +297,3 @@ def expected_rows(setting: Setting, batch: Batch, probes: list[Any]) -> int:
         if isinstance(params, ParaphraseParams):
             rows += items * params.rounds * params.queries * setting.effort.look_images * setting.sampler.steps * 2
     return rows
-
-
-def limitations(request: AuditRequest, plan: Plan) -> list[str]:
-    """What the request itself limits, in sentences."""
-    effort = EFFORTS[request.effort]
-    said = [
-        f"Effort {effort.name}: {effort.images} evaluation images an item, {effort.hits} of them must be copies for it "
-        "to replicate."
-    ]
-    if request.baseline_model is not None:
-        said.append(
-            f"Before means on {request.baseline_model}, which {request.model} was made from; every mitigation but "
-            "external was applied to the former."
-        )
-    for params in request.probes:
-        if isinstance(params, AdversarialEmbeddingParams | AdversarialTokensParams):
-            restarts = params.restarts or effort.restarts
-            said.append(
-                f"{params.name}: {params.steps} steps from {restarts} start(s) of kind {', '.join(params.starts)}; "
-                "an image may come back with more."
-            )
-    if request.analyses and any(isinstance(params, ExternalParams) for params in request.mitigations):
-        said.append("What was done elsewhere is not analysed: an analysis needs the edit.")
-    if not plan.batches or not any(batch.controls for batch in plan.batches):
-        said.append(
-            "There are no controls: a recovery cannot be told from what the search draws of any image: none is claimed."
-        )
-    said += [
-        f"{spec.id}: {len(spec.sha256)} images were given; a picture near any counts, the search aims at the first."
-        for batch in plan.batches
-        for spec in [*batch.targets, *batch.controls]
-        if len(spec.sha256) > 1
-    ]
-    said += [f"{item}: the prompt is longer than the tokenizer takes and was truncated." for item in plan.cut]
-    return said

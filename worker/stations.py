@@ -1,111 +1,30 @@
 """The stations of an audit: what each kind of unit does with the engine, and what it leaves in the ledger.
 
-plan → baseline, calibrate:… → detect:…, mitigate:… → probe:… → analyse:… → report. A unit's payload names its items;
-everything else is read from the request, so that a unit depends on nothing but the audit and its place in it.
+plan → baseline, calibrate:… → detect:… → reference, mitigate:… → probe:…, search:… → analyse:… → report. A unit's
+payload names its items; everything else is read from the request, so that a unit depends on nothing but the audit and
+its place in it.
 """
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from ledger import audits
-from ledger.audits import AuditRow, UnitResult
-from ledger.evidence import Kept
-from ledger.stages import StagePlan
-from ledger.units import Conclusion, Ticket
-from palimpsest.contract.methods import DetectorParams, ExternalParams, Params
-from palimpsest.contract.report import StageCost
-from palimpsest.contract.request import AuditRequest
-from worker import analyses, detections
-from worker.engine import audit, images, report
+from ledger.units import Ticket
+from palimpsest.contract.methods import DetectorParams, ExternalParams, LocalityParams, Params
+from worker import analyses, detections, locating, references
+from worker.conclusion import NOTHING, conclude
+from worker.engine import audit
 from worker.engine.catalogue import loads
-from worker.engine.errors import MethodFailed, SetChanged
-from worker.engine.items import Item
-from worker.engine.records import MitigationRecord, ProbeRecord
-from worker.engine.setting import EFFORTS, Sampler, Setting
+from worker.engine.errors import MethodFailed
+from worker.engine.records import ProbeRecord
+from worker.job import Job, Outcome, request_of
 from worker.lease import Lease
-from worker.plan import ItemSpec, Plan, draft, expected_rows, keeper, limitations, origin
+from worker.plan import Plan, draft, expected_rows
 from worker.shelf import Shelf
 from worker.training import Training
-from worker.workshop import Workshop, environment
-
-M = TypeVar("M", bound=Params)
-NOTHING = StageCost(unet_sample_forwards=0, unet_sample_forwards_with_gradient=0, seconds=0.0)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a unit brings: its result, its evidence, and what it planned or concluded."""
-
-    result: dict[str, Any]
-    kept: list[Kept] = field(default_factory=list)
-    planned: list[StagePlan] | None = None
-    conclusion: Conclusion | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """One unit with its audit at hand."""
-
-    workshop: Workshop
-    ticket: Ticket
-    lease: Lease
-    row: AuditRow
-    request: AuditRequest
-
-    @property
-    def plan(self) -> Plan:
-        """What the planning unit resolved."""
-        [planned] = self.results("plan")
-        if planned.result is None:
-            raise MethodFailed("the audit was not planned")
-        return Plan.model_validate(planned.result)
-
-    def results(self, stage: str | None = None) -> list[UnitResult]:
-        """What other units came to."""
-        with self.workshop.ledger.reading() as connection:
-            return audits.results(connection, self.ticket.tenant, self.ticket.audit_id, stage=stage)
-
-    def setting(self, plan: Plan, *, elsewhere: bool = False) -> Setting:
-        """The engine's surroundings, on the very model the audit was planned for.
-
-        Beside a baseline, the model under audit is worked on where it stands for what was done ``elsewhere``.
-        """
-        registration, model_id, digest = origin(self.workshop, self.request), self.request.model, plan.model_digest
-        if plan.baseline is not None and not elsewhere:
-            model_id, digest = plan.baseline.id, plan.baseline.digest
-        model = self.workshop.model(model_id, digest)
-        model.on_forward = self.lease.tick
-        return Setting(
-            model=model,
-            descriptor=self.workshop.descriptor,
-            sampler=Sampler(registration.steps, registration.guidance),
-            effort=EFFORTS[self.request.effort],
-            seed=self.request.seed,
-            neutral=registration.neutral,
-        )
-
-    def items(self, specs: list[ItemSpec], side: int) -> list[Item]:
-        """The pictures and captions these specs name."""
-        return [self._item(spec, side) for spec in specs]
-
-    def _item(self, spec: ItemSpec, side: int) -> Item:
-        first, *others = [images.read(self._content(spec, sha256), side) for sha256 in spec.sha256]
-        return Item(spec.id, spec.role, spec.prompt, first, tuple(others))
-
-    def _content(self, spec: ItemSpec, sha256: str) -> bytes:
-        if spec.set_id is None:
-            return self.workshop.evidence.get(self.ticket.tenant, sha256)
-        content = keeper(self.workshop, self.request, spec.set_id).row(spec.set_id, spec.id).file.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise SetChanged(f"the picture {spec.id} of {spec.set_id} has changed since this audit was planned")
-        return content
-
-    def method(self, listed: list[M], name: str) -> M:
-        """A method of the request by its id."""
-        return next(params for params in listed if params.name == name)
+from worker.workshop import Workshop
 
 
 def plan(job: Job) -> Outcome:
@@ -127,10 +46,13 @@ def probe(job: Job) -> Outcome:
 
 def _measure(job: Job, mitigation: str | None) -> Outcome:
     plan = job.plan
-    made = None if mitigation is None else _made(job, mitigation)
+    batch = plan.batches[job.ticket.payload["batch"]]
+    unit = None if mitigation is None else _made(job, mitigation)
+    if unit is not None and unit["record"] is None:
+        return Outcome(result=ProbeRecord(mitigation=mitigation, items=[], cost=NOTHING).model_dump(mode="json"))
+    made = None if unit is None else unit["edit"]
     edit = None if made is None else loads(job.workshop.evidence.get(job.ticket.tenant, made))
     setting = job.setting(plan, elsewhere=mitigation is not None and made is None)
-    batch = plan.batches[job.ticket.payload["batch"]]
     shelf = Shelf(job.workshop.evidence, job.ticket.tenant)
     job.lease.expected = expected_rows(setting, batch, job.request.probes)
     record = audit.measure(
@@ -146,15 +68,17 @@ def _measure(job: Job, mitigation: str | None) -> Outcome:
     return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
-def _made(job: Job, mitigation: str) -> str | None:
-    """The digest of the mitigation's edit for this batch: its own, or the one of a joint mitigation; None for a change
-    that was made elsewhere."""
+def _made(job: Job, mitigation: str) -> dict[str, Any]:
+    """What the mitigation came to for this batch: its own unit's result, or that of a joint mitigation.
+
+    ``edit`` is its file's digest, None for a change that was made elsewhere; ``record`` is None where there was no
+    target to be mitigated.
+    """
     made = job.results(f"mitigate:{mitigation}")
     unit = made[0] if len(made) == 1 else made[job.ticket.payload["batch"]]
     if unit.result is None:
         raise MethodFailed(f"the mitigation {mitigation} failed: {unit.error}")
-    digest: str | None = unit.result["edit"]
-    return digest
+    return unit.result
 
 
 def mitigate(job: Job) -> Outcome:
@@ -168,6 +92,8 @@ def mitigate(job: Job) -> Outcome:
     setting = replace(job.setting(plan), checkpoint=training.checkpoint)
     batches = plan.batches if payload["batch"] is None else [plan.batches[payload["batch"]]]
     targets = job.items([spec for batch in batches for spec in batch.targets], setting.model.resolution)
+    if not targets:
+        return Outcome(result={"record": None, "edit": None})
     mitigated, record = audit.mitigate(setting, targets, params)
     if mitigated.edit is None:
         raise MethodFailed(f"the mitigation {params.name} switches nothing off")
@@ -201,75 +127,53 @@ def detect(job: Job) -> Outcome:
 
 
 def analyse(job: Job) -> Outcome:
-    """One analysis of one mitigation's edit."""
+    """One analysis, of one mitigation's edit or of the unmitigated model."""
     payload = job.ticket.payload
     params = job.method(list[Params](job.request.analyses), payload["analysis"])
-    made = _made(job, payload["mitigation"])
+    if isinstance(params, LocalityParams):
+        return _locate(job, params)
+    made = _made(job, payload["mitigation"])["edit"]
     if made is None:
         raise MethodFailed("there is no edit to be analysed")
     edit = loads(job.workshop.evidence.get(job.ticket.tenant, made))
     return Outcome(result=analyses.analysed(job.setting(job.plan), edit, params).model_dump(mode="json"))
 
 
-def conclude(job: Job) -> Outcome:
-    """Verdicts, rates and the report, rendered once."""
-    answered = report.conclude(_findings(job))
+def search(job: Job) -> Outcome:
+    """Triggers of a few targets, from one kind of start, on the unmitigated model."""
+    plan, payload = job.plan, job.ticket.payload
+    params = job.method(list[Params](job.request.analyses), payload["analysis"])
+    if not isinstance(params, LocalityParams):
+        raise MethodFailed(f"{payload['analysis']} needs no triggers")
+    setting = job.setting(plan)
+    few = locating.part(plan, params, payload["part"])
+    job.lease.expected = locating.expected_rows(setting, few, params)
     shelf = Shelf(job.workshop.evidence, job.ticket.tenant)
-    content = report.canonical(answered.model_dump(mode="json"))
-    digest = shelf.keep("report.json", content, "application/json", "report")
-    conclusion = Conclusion(answered.summary.outcome, answered.result_digest, digest)
-    return Outcome(result={"report": digest}, kept=shelf.kept, conclusion=conclusion)
+    items = job.items(few, setting.model.resolution)
+    record = locating.sought(setting, items, payload["start"], params, shelf.keep)
+    return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
-def _findings(job: Job) -> report.Findings:
-    results = job.results()
-    drafted = next((Plan.model_validate(u.result) for u in results if u.kind == "plan" and u.result), None)
-    plan = drafted or Plan.empty(job.request)
-    done = [unit for unit in results if unit.state == "done"]
-    mitigated = [MitigationRecord.model_validate(unit.result["record"]) for unit in done if unit.kind == "mitigate"]  # type: ignore[index]
-    return report.Findings(
-        audit_id=job.ticket.audit_id,
-        state=job.row.ending,
-        request=job.row.request,
-        resolved=plan.resolved,
-        targets=[spec.id for batch in plan.batches for spec in batch.targets],
-        controls=[spec.id for batch in plan.batches for spec in batch.controls],
-        mitigations=plan.mitigations,
-        probes={params.name: params.kind for params in job.request.probes},
-        probed=[ProbeRecord.model_validate(u.result) for u in done if u.kind in ("baseline", "probe")],
-        mitigated=mitigated + [_untouched(name) for name in plan.untouched],
-        failures=_failures(plan, results),
-        models=plan.models(job.request.model),
-        judges=audit.judges(job.workshop.descriptor),
-        drift_bound=audit.DRIFT_BOUND,
-        environment=environment(job.workshop.engine),
-        seeds={"seed": job.request.seed},
-        limitations=limitations(job.request, plan),
-        other_costs={"plan": NOTHING, **detections.costs(results)},
-        detections=detections.detections_of(plan, results),
-        analyses=analyses.analyses_of(plan, results),
-    )
+def _locate(job: Job, params: LocalityParams) -> Outcome:
+    """The triggers that were found, compared."""
+    plan = job.plan
+    setting, shelf = job.setting(plan), Shelf(job.workshop.evidence, job.ticket.tenant)
+    get = partial(job.workshop.evidence.get, job.ticket.tenant)
+    units = job.results(f"search:{params.name}")
+    record = locating.located(setting, units, locating.captions(plan, params), params, get, shelf.keep)
+    return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
-def _untouched(name: str) -> MitigationRecord:
-    return MitigationRecord(
-        mitigation=name, scope=None, what="nothing", size=0, off={}, drift={}, notes=[], cost=NOTHING
-    )
-
-
-def _failures(plan: Plan, results: list[UnitResult]) -> list[report.Failure]:
-    """Every batch that was not measured, with the code of what stopped it: its own unit's, or its mitigation's."""
-    lost = [u for u in results if u.kind in ("baseline", "mitigate", "probe") and u.state != "done"]
-    codes = {(u.kind, u.payload.get("mitigation"), u.payload["batch"]): u.error or u.state.upper() for u in lost}
-    return [
-        report.Failure(
-            mitigation,
-            [spec.id for spec in plan.batches[batch].targets],
-            codes.get(("mitigate", mitigation, batch)) or codes.get(("mitigate", mitigation, None)) or code,
-        )
-        for (kind, mitigation, batch), code in codes.items()
-        if kind != "mitigate"
-    ]
+def reference(job: Job) -> Outcome:
+    """What stands in for the image of this batch's targets that have none."""
+    plan, batch = job.plan, job.ticket.payload["batch"]
+    setting, shelf = job.setting(plan), Shelf(job.workshop.evidence, job.ticket.tenant)
+    stages = [f"{what}:{name}" for name in plan.detectors for what in ("calibrate", "detect")]
+    heard = [unit for stage in stages for unit in job.results(stage)]
+    lines = detections.detections_of(plan, heard, [batch])
+    job.lease.expected = references.expected_rows(setting, plan.batches[batch])
+    record = references.settled(setting, plan.batches[batch], lines, shelf.keep)
+    return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
 
 
 _PERFORM: dict[str, Callable[[Job], Outcome]] = {
@@ -277,6 +181,8 @@ _PERFORM: dict[str, Callable[[Job], Outcome]] = {
     "baseline": baseline,
     "calibrate": calibrate,
     "detect": detect,
+    "reference": reference,
+    "search": search,
     "analyse": analyse,
     "mitigate": mitigate,
     "probe": probe,
@@ -294,13 +200,3 @@ def _station(kind: str) -> Callable[[Workshop, Ticket, Lease], Outcome]:
 
 
 STATIONS = {kind: _station(kind) for kind in _PERFORM}
-
-
-def request_of(stored: dict[str, Any]) -> AuditRequest:
-    """The request as the ledger keeps it, with its images named by digest, as the contract's own type."""
-    listed = {
-        name: [{**target, "images": []} for target in stored[name]]
-        for name in ("targets", "controls")
-        if stored.get(name) is not None
-    }
-    return AuditRequest.model_validate({**stored, **listed})

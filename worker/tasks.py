@@ -20,11 +20,12 @@ from worker.cards import method_cards, model_card
 from worker.engine.errors import Cancelled, EngineError
 from worker.evidence import EvidenceAway
 from worker.heartbeat import Heartbeat
+from worker.job import Outcome
 from worker.lease import Lease
 from worker.observability import performed
 from worker.presence import Presence
 from worker.settings import WorkerSettings
-from worker.stations import STATIONS, Outcome
+from worker.stations import STATIONS
 from worker.workshop import Workshop
 
 log = structlog.get_logger()

@@ -25,6 +25,10 @@ from worker.registrations import Registration, read, served
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
+AROUND = [
+    *("analyses", "calibrations", "conclusion", "detections", "job", "limitations", "locating", "plan", "references"),
+    "stations",
+]
 
 
 @dataclass
@@ -118,8 +122,13 @@ def at_most(rows: int) -> Watch:
 def sources() -> list[Path]:
     """What computes and plans a report: the engine, the stations around it, and the contract's defaults."""
     worker = ROOT / "worker"
-    planned = [worker / f"{name}.py" for name in ("plan", "stations", "analyses", "calibrations", "detections")]
-    return sorted([*(worker / "engine").rglob("*.py"), *planned, *(ROOT / "palimpsest" / "contract").rglob("*.py")])
+    return sorted(
+        [
+            *(worker / "engine").rglob("*.py"),
+            *(worker / f"{name}.py" for name in AROUND),
+            *(ROOT / "palimpsest" / "contract").rglob("*.py"),
+        ]
+    )
 
 
 def engine_digest() -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from palimpsest.contract.model import Told
 
 MethodRole = Literal["mitigation", "probe", "scorer", "detector", "analysis"]
@@ -31,7 +33,12 @@ class TargetSet(Told):
 
 
 class ModelCard(Told):
-    """One model, inspected once by a worker."""
+    """One model, inspected once by a worker.
+
+    ``neutral_prompts`` is how many prompts of no target it came with; null from a worker that does not say.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str
     title: str
@@ -45,6 +52,7 @@ class ModelCard(Told):
     target_sets: list[TargetSet]
     descriptor: str
     threshold: float
+    neutral_prompts: int | None = None
 
 
 class MethodCard(Told):

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from palimpsest.contract.model import Told
 from palimpsest.contract.verdicts import Outcome, VerdictName
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 class Rate(Told):
@@ -72,6 +72,9 @@ class ControlEvidence(Told):
 class Verdict(Told):
     """One target under one mitigation; ``reasons`` says why it is inconclusive or what limits it.
 
+    ``reference`` is what pictures were compared with: ``image``, what was given; ``consensus``, what the unmitigated
+    model draws of the prompt, so that no training image is claimed; ``none``, where there was nothing to compare with.
+
     ``adversarial`` is by probe id. Under a mitigation at the input, the plain id is the probe with the mitigation in
     its loop, and ``<id>:bypassed`` the probe of whoever does not run it.
     """
@@ -105,14 +108,34 @@ class Detected(Told):
     reason: str | None
 
 
+class Referenced(Told):
+    """What stands in for the image of a target that came without one (docs/detection.md).
+
+    ``kind`` is ``consensus`` where a detector of ``flagged_by`` flags the prompt and the unmitigated model's drawings
+    of it agree: ``picture`` is the digest of the drawing of which ``support`` of the ``of`` others are copies, and
+    ``agreement`` its mean similarity to them. Otherwise ``kind`` is ``none`` and ``reason`` one of ``NOT_DETECTED``,
+    ``NO_CONSENSUS``, or the code of what stopped it. Numbers are null where nothing was drawn.
+    """
+
+    target_id: str
+    kind: str
+    flagged_by: list[str]
+    support: int | None
+    of: int | None
+    agreement: float | None
+    picture: str | None
+    reason: str | None
+
+
 class Analysed(Told):
     """What an analysis says of one mitigation, or of a per-target mitigation's models for ``targets``.
 
-    ``targets`` is empty where one model serves all. ``result`` is null where the analysis came to nothing: ``reason``
-    is the code of what stopped it. Its fields are on the analysis's page.
+    ``mitigation`` is null where the analysis is of the unmitigated model, and ``targets`` are then those it looked at;
+    else ``targets`` is empty where one model serves all. ``result`` is null where the analysis came to nothing:
+    ``reason`` is the code of what stopped it. Its fields are on the analysis's page.
     """
 
-    mitigation: str
+    mitigation: str | None
     targets: list[str]
     result: dict[str, Any] | None
     reason: str | None
@@ -228,7 +251,8 @@ class JudgeIdentity(Told):
 class AuditReport(Told):
     """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts.
 
-    A report written before 1.2 has neither ``detections`` nor ``analyses``, and is read as one without any.
+    A report written before 1.2 has neither ``detections`` nor ``analyses``, one before 1.3 no ``references``; each is
+    read as one without any.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -244,8 +268,10 @@ class AuditReport(Told):
     detections: list[Detected] = Field(
         default_factory=list, description="by detector, of every target and control that has a prompt"
     )
+    references: list[Referenced] = Field(default_factory=list, description="of every target that came without an image")
     analyses: dict[str, list[Analysed]] = Field(
-        default_factory=dict, description="by the id of the analysis, of every mitigation that changes something"
+        default_factory=dict,
+        description="by the id of the analysis, of every mitigation that changes something or of the unmitigated model",
     )
     summary: Summary
     cost: Cost

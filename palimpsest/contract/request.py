@@ -71,7 +71,11 @@ class Region(Asked):
 
 
 class Target(Asked):
-    """An image that may be memorized, and the caption that may bring it back."""
+    """An image that may be memorized, and the caption that may bring it back.
+
+    Without an image, a target needs a prompt and the request a detector: what the model draws of a prompt that is
+    flagged stands in for the image.
+    """
 
     id: Identifier | None = Field(
         None, description="names the target in the report; defaults to its place, from target-1"

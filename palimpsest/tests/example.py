@@ -139,7 +139,7 @@ def a_report(state: str = "succeeded") -> AuditReport:
     }
     total = StageCost(unet_sample_forwards=3000, unet_sample_forwards_with_gradient=800, seconds=72.75)
     return AuditReport(
-        schema_version="1.2",
+        schema_version="1.3",
         audit_id=AUDIT,
         result_digest="sha256:02",
         request=asked,
@@ -162,7 +162,11 @@ def a_report(state: str = "succeeded") -> AuditReport:
             heard("owl", score=3.5, p_value=0.005, flagged=True),
             heard("fox", score=1.25, p_value=0.4, flagged=False),
         ],
-        analyses={"utility": [Analysed(mitigation="nemo", targets=[], result=None, reason="METHOD_FAILED")]},
+        references=[],
+        analyses={
+            "utility": [Analysed(mitigation="nemo", targets=[], result=None, reason="METHOD_FAILED")],
+            "locality": [Analysed(mitigation=None, targets=["owl", "fox"], result=None, reason="METHOD_FAILED")],
+        },
         summary=Summary(
             outcome="finding",
             targets=2,

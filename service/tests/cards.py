@@ -7,7 +7,7 @@ KINDS = {
     "probe": ["prompt", "adversarial_embedding"],
     "scorer": ["sscd"],
     "detector": ["magnitude", "sharpness"],
-    "analysis": ["utility"],
+    "analysis": ["locality", "utility"],
 }
 
 

@@ -72,6 +72,50 @@ def test_utility_is_admitted_but_for_inception(bench: Bench, asked: Asked) -> No
     assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "analyses.0.inception")
 
 
+def test_a_detector_makes_an_image_dispensable_for_a_target_but_not_for_a_control(bench: Bench, asked: Asked) -> None:
+    """With one, a prompt alone is admitted; without one, and for a control, the image that is missing is named."""
+    bare, heard = [{"prompt": "SECRET"}], [{"kind": "magnitude"}]
+    bench.submitted(asked(targets=bare, detectors=heard))
+    answer = bench.post(asked(targets=bare, controls=bare, detectors=heard), key="key-0000-0000-0002").json()
+    assert [(error["code"], error["field"]) for error in answer["errors"]] == [
+        ("TARGET_WITHOUT_IMAGE", "controls.0.images")
+    ]
+    answer = bench.post(asked(targets=bare), key="key-0000-0000-0003").json()
+    assert [(error["code"], error["field"]) for error in answer["errors"]] == [
+        ("TARGET_WITHOUT_IMAGE", "targets.0.images")
+    ]
+    assert "detectors" in answer["detail"]
+
+
+def test_a_threshold_that_cannot_be_calibrated_is_refused_before_queueing(bench: Bench, asked: Asked) -> None:
+    """
+    1 % takes 99 neutral prompts: ⌊0.01 · 100⌋ = 1, and of 98 it is 0. The field at fault is the number asked for, or
+    where the model has no more, the rate. A worker that does not say how many it has is trusted.
+    """
+    heard = [{"kind": "sharpness"}, {"kind": "magnitude", "neutral_prompts": 98}]
+    bench.submitted(asked(detectors=heard))
+    bench.publish(neutral_prompts=99)
+    answer = bench.post(asked(detectors=heard), key="key-0000-0000-0002").json()
+    assert [(error["code"], error["field"]) for error in answer["errors"]] == [
+        ("METHOD_NOT_APPLICABLE", "detectors.1.neutral_prompts")
+    ]
+    bench.publish(neutral_prompts=98)
+    answer = bench.post(asked(detectors=heard[:1]), key="key-0000-0000-0003").json()
+    assert [(error["code"], error["field"]) for error in answer["errors"]] == [
+        ("METHOD_NOT_APPLICABLE", "detectors.0.false_positive_rate")
+    ]
+    assert "98 neutral prompts" in answer["detail"]
+
+
+def test_locality_needs_two_images_to_compare(bench: Bench, asked: Asked) -> None:
+    """A set of eight has them; one target with an image beside one without has not."""
+    bench.submitted(asked(targets=None, target_set="bundled:targets", analyses=[{"kind": "locality"}]))
+    [pictured] = asked()["targets"]
+    two = {"targets": [pictured, {"prompt": "x"}], "detectors": [{"kind": "magnitude"}]}
+    answer = bench.post(asked(**two, analyses=[{"kind": "locality"}]), key="key-0000-0000-0002").json()
+    assert (answer["code"], answer["errors"][0]["field"]) == ("METHOD_NOT_APPLICABLE", "analyses.0.kind")
+
+
 def test_everything_wrong_is_said_at_once(bench: Bench, asked: Asked) -> None:
     """Four problems in one answer, the first giving the code."""
     answer = bench.post(asked(model="x", baseline_model="y", targets=[{}])).json()

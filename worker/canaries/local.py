@@ -9,8 +9,11 @@ from dataclasses import replace
 from palimpsest.contract.methods import ExternalParams, Params
 from palimpsest.contract.report import StageCost, Verdict
 from palimpsest.contract.request import both_probes
-from worker.engine import audit, report
+from worker.engine import audit
+from worker.engine.cells import Cells
+from worker.engine.findings import Findings
 from worker.engine.items import Item
+from worker.engine.judging import verdicts_of
 from worker.engine.model import DiffusionModel
 from worker.engine.records import MitigationRecord, ProbeRecord
 from worker.engine.setting import Setting
@@ -60,7 +63,7 @@ def judged(
     probes: list[Params],
 ) -> list[Verdict]:
     """One verdict per target."""
-    findings = report.Findings(
+    findings = Findings(
         audit_id="",
         state="succeeded",
         request={},
@@ -80,7 +83,7 @@ def judged(
         limitations=[],
         other_costs={},
     )
-    return report.verdicts_of(findings, report.Cells(findings), mitigated.mitigation)
+    return verdicts_of(findings, Cells(findings), mitigated.mitigation)
 
 
 def audited(setting: Setting, targets: list[Item], controls: list[Item], probes: list[Params]) -> list[Verdict]:

@@ -70,7 +70,7 @@ def measure(
     trials = pair(targets, controls, edit)
     found: list[dict[str, Replication | None]] = [{} for _ in trials]
     with counted(setting) as cost, setting.under(edit) as mitigated:
-        for params in probes:
+        for params in probes if trials else []:
             answers = PROBES[params.kind](mitigated, trials, params)  # type: ignore[attr-defined]
             for n, (trial, answer, probed) in enumerate(zip(trials, answers, found, strict=True)):
                 name = f"{n}/{trial.item.role}/{trial.item.id}/{params.name}"

@@ -77,6 +77,8 @@ def inapplicable(model: DiffusionModel) -> dict[str, str]:
         reasons["nemo"] = "the model has no cross-attention value layers in its down and middle blocks"
     if not model.feedforward_layers():
         reasons["wanda"] = "the model has no feed-forward layers of the form ff.net.2"
+    if reasons:
+        reasons["locality"] = "it compares what nemo and wanda select, and the model cannot have both"
     if not model.cross_attention():
         for kind in ("attention_entropy", "attention_rescaling", "esd", "concept_ablation"):
             reasons[kind] = "the model has no cross-attention layers of the form attn2"

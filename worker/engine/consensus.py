@@ -60,12 +60,13 @@ def agreed(setting: Setting, pictures: Tensor) -> Consensus:
     similar = described @ described.T
     similar.fill_diagonal_(0)
     medoid = int(similar.sum(dim=1).argmax())
-    support = int((similar[medoid] > setting.descriptor.threshold).sum())
+    others = torch.cat([similar[medoid, :medoid], similar[medoid, medoid + 1 :]])
+    support = int((others > setting.descriptor.threshold).sum())
     return Consensus(
         picture=pictures[medoid],
         support=support,
         of=S - 1,
-        agreement=round(float(similar[medoid].sum()) / (S - 1), 5),
+        agreement=round(float(others.mean()), 5),
         found=support * setting.effort.images >= setting.effort.hits * (S - 1),
     )
 

@@ -6,13 +6,12 @@ A neutral prompt of the same kind as the n is flagged with probability α at mos
 scores of other detectors and other models are not comparable, p is.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from palimpsest.contract.methods import DetectorParams
+from palimpsest.contract.methods import DetectorParams, rank
 from palimpsest.contract.report import Detected
 from worker.engine.catalogue import DETECTORS
 from worker.engine.errors import MethodFailed
@@ -128,7 +127,7 @@ def calibrate(neutral: list[float], alpha: float) -> float:
 
 def order(n: int, alpha: float) -> int:
     """⌊α(n+1)⌋. Refused where it is 0."""
-    k = math.floor(alpha * (n + 1) + 1e-9)
+    k = rank(alpha, n)
     if k == 0:
         raise MethodFailed(f"{n} neutral prompts are too few to calibrate a false-positive rate of {alpha}")
     return k

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from palimpsest.contract.report import Detected, Replication, StageCost
+from palimpsest.contract.report import Detected, Referenced, Replication, StageCost
 
 
 class ItemRecord(BaseModel):
@@ -51,6 +51,26 @@ class DetectionRecord(BaseModel):
 
     detector: str
     items: list[Detected]
+    cost: StageCost
+
+
+class ReferenceRecord(BaseModel):
+    """What stands in for the images of a batch's targets that came without one."""
+
+    items: list[Referenced]
+    cost: StageCost
+
+
+class TriggerRecord(BaseModel):
+    """Searches for triggers from one kind of start; ``file`` is the digest of those found, None where there is none.
+
+    ``images`` says whose each of them is.
+    """
+
+    start: str
+    images: list[str]
+    tried: int
+    file: str | None
     cost: StageCost
 
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from palimpsest.contract.verdicts import VerdictName
 
 CONTROL_BOUND = 0.02
+NOT_DETECTED, NO_CONSENSUS = "NOT_DETECTED", "NO_CONSENSUS"
+"""Why nothing stands in for the image of a target that has none."""
+
+NO_PROMPT = "no prompt was given: the prompt probe does not apply"
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,7 @@ class Seen:
 
     ``recovered`` and ``recoverable`` are by probe id: after the mitigation, and before any. ``controls_*`` says by
     probe id whether controls at the same budget replicate beyond the bound; None where no control met this model.
+    ``consensus``: the reference is what the unmitigated model draws of a prompt that a detector flags.
     """
 
     prompt_before: bool | None
@@ -23,6 +28,7 @@ class Seen:
     controls_after: dict[str, bool | None]
     degraded: bool
     missing: list[str]
+    consensus: bool = False
 
 
 def judge(seen: Seen) -> tuple[VerdictName, list[str]]:
@@ -46,6 +52,8 @@ def _never_replicated(seen: Seen) -> tuple[VerdictName, list[str]]:
     found = [probe for probe, hit in seen.recoverable.items() if hit]
     if found:
         return "inconclusive", ["before any mitigation: " + _discredited(found, seen.controls_before)]
+    if seen.consensus:
+        return "inconclusive", ["a detector flags the prompt, but fresh drawings do not come back to their consensus"]
     if not seen.recoverable:
         return "inconclusive", ["no search was asked for, and the prompt alone does not show that nothing is memorized"]
     return "not_memorized", []

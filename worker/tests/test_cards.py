@@ -33,7 +33,7 @@ def test_every_method_of_the_contract_has_a_card() -> None:
         *(("probe", kind) for kind in PROBES),
         *(("scorer", kind) for kind in SCORERS),
         *(("detector", kind) for kind in DETECTORS),
-        ("analysis", "utility"),
+        *(("analysis", kind) for kind in ANALYSES),
     ]
 
 

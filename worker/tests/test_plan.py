@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
     ExternalParams,
+    LocalityParams,
     NemoParams,
     NoMitigationParams,
     Params,
@@ -21,7 +22,8 @@ from worker.engine import audit
 from worker.engine.folder import digest_of_files
 from worker.engine.items import Item
 from worker.engine.setting import EFFORTS, Setting
-from worker.plan import Batch, ItemSpec, Plan, batches, draft, edits, expected_rows, limitations, share, specs, stages
+from worker.limitations import limitations
+from worker.plan import Batch, ItemSpec, Plan, batches, draft, edits, expected_rows, located, share, specs, stages
 from worker.tests import tiny
 from worker.tests.shop import Shop
 
@@ -134,6 +136,47 @@ def test_an_analysis_waits_for_every_edit() -> None:
     assert [unit.payload for unit in stage.units] == named
     every = [f"{what}:{name}" for name in ("nemo", "w", "external") for what in ("mitigate", "probe")]
     assert stage.after == every
+
+
+def test_what_stands_in_for_an_image_is_settled_before_anything_is_measured() -> None:
+    """Of two batches the second has a target without an image: detectors, then that batch's reference, then all else."""
+    lacking = ItemSpec(id="kite", role="target", prompt="a kite", set_id=None, sha256=[])
+    plan = plan_of(2, [WandaParams()]).model_copy(update={"detectors": ["sharpness"]})
+    plan.batches[1] = Batch(targets=[*named("target", 1), lacking], controls=[])
+    planned = stages(plan, [WandaParams()])
+    assert [(stage.name, stage.after) for stage in planned] == [
+        ("calibrate:sharpness", []),
+        ("detect:sharpness", ["calibrate:sharpness"]),
+        ("reference", ["detect:sharpness"]),
+        ("baseline", ["reference"]),
+        ("mitigate:wanda", ["reference"]),
+        ("probe:wanda", ["mitigate:wanda"]),
+        ("report", [stage.name for stage in planned[:-1]]),
+    ]
+    assert [unit.payload for unit in planned[2].units] == [{"batch": 1}]
+
+
+def test_locality_searches_in_parts_and_compares_once() -> None:
+    """Five of six targets have an image: two kinds of start, four targets a unit, nothing but the searches before it."""
+    params = LocalityParams(images=5)
+    targets = [*named("target", 6), ItemSpec(id="bare", role="target", prompt="x", set_id=None, sha256=[])]
+    plan = plan_of(1, [])
+    plan.batches[0] = Batch(targets=targets, controls=[])
+    plan.analyses, plan.located = ["locality"], {"locality": located(plan, params)}
+    assert plan.located["locality"].targets == [f"target-{n}" for n in range(5)]
+    searches, compared = [stage for stage in stages(plan, []) if stage.name.endswith(":locality")]
+    assert [(unit.kind, unit.payload["start"], unit.payload["part"]) for unit in searches.units] == [
+        ("search", start, part) for start in ("gaussian", "other_prompt") for part in (0, 1)
+    ]
+    assert [(unit.kind, unit.payload) for unit in compared.units] == [
+        ("analyse", {"analysis": "locality", "mitigation": None, "batch": None})
+    ]
+    assert (searches.name, searches.after, compared.name, compared.after) == (
+        "search:locality",
+        [],
+        "analyse:locality",
+        ["search:locality"],
+    )
 
 
 def drafted(shop: Shop, request: dict[str, Any]) -> tuple[Plan, AuditRequest]:

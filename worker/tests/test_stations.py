@@ -17,7 +17,7 @@ from worker.engine.edits import JOINT, loads
 from worker.engine.images import read
 from worker.engine.mitigations import wanda
 from worker.engine.report import canonical, result_digest
-from worker.stations import request_of
+from worker.job import request_of
 from worker.tests import tiny
 from worker.tests.shop import TENANT, Shop
 

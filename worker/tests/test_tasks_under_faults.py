@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from worker import tasks
-from worker.stations import Outcome
+from worker.job import Outcome
 from worker.tests.shop import REQUEST, TENANT, Shop
 
 LONG: dict[str, object] = {

@@ -16,6 +16,7 @@ from palimpsest.contract.methods.detectors import (
     DetectorParams,
     MagnitudeParams,
     SharpnessParams,
+    rank,
 )
 from palimpsest.contract.methods.finetuning import (
     AdversarialFinetuningParams,
@@ -62,8 +63,7 @@ Detector = Annotated[
 ]
 
 
-Analysis = Annotated[UtilityParams, Field(discriminator="kind")]
-"""Locality is no choice yet: its searches, compared over all targets, are more than one unit of work."""
+Analysis = Annotated[LocalityParams | UtilityParams, Field(discriminator="kind")]
 
 
 Scorer = Annotated[SscdParams, Field(discriminator="kind")]
@@ -155,4 +155,5 @@ __all__ = [
     "UtilityParams",
     "WandaParams",
     "is_exportable",
+    "rank",
 ]

@@ -1,10 +1,19 @@
 """Scores of a prompt, without an image."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
 
 from palimpsest.contract.methods.params import Params
+
+
+def rank(alpha: float, n: int) -> int:
+    """⌊α(n+1)⌋: the how manieth largest of n neutral scores is the threshold for a false-positive rate of α.
+
+    0 where n is too small for α.
+    """
+    return math.floor(alpha * (n + 1) + 1e-9)
 
 
 class DetectorParams(Params):

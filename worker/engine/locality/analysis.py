@@ -38,11 +38,15 @@ class Locality(BaseModel):
 
 
 def analyse(setting: Setting, targets: list[Item], params: LocalityParams) -> Locality:
-    """Search, then the three indications for every kind of start; raises MethodFailed where nothing can be compared."""
+    """Search, then compare. Raises MethodFailed where nothing can be compared."""
     captions = [target.prompt for target in targets if target.prompt is not None]
     if len(targets) < 2:
         raise MethodFailed("locality compares triggers of different images: it needs two targets or more")
-    found = [find(setting, targets, start, params) for start in params.starts]
+    return compare(setting, [find(setting, targets, start, params) for start in params.starts], captions, params)
+
+
+def compare(setting: Setting, found: list[Triggers], captions: list[str], params: LocalityParams) -> Locality:
+    """The three indications for every kind of start; raises MethodFailed where nothing can be compared."""
     for triggers in found:
         if not triggers.comparable:
             raise MethodFailed(

@@ -27,6 +27,9 @@ from worker.engine.search import Candidate
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting
 
+GENERIC = ("gaussian", "other_prompt")
+"""Where the restarts of a search begin by turns that would begin at a caption nobody knows."""
+
 
 @dataclass
 class Walk:
@@ -65,12 +68,13 @@ def still_open(walks: list[Walk], answers: dict[int, Answer]) -> list[Walk]:
 
 
 def begin(setting: Setting, trials: list[Trial], params: AdversarialEmbeddingParams) -> list[Walk]:
-    """Every start of every trial; a caption that is not known is replaced by a Gaussian start."""
+    """Every start of every trial; in place of a caption that is not known, ``GENERIC`` starts by turns."""
     walks = []
     for i, trial in enumerate(trials):
         for kind in params.starts:
             for restart in range(params.restarts or setting.effort.restarts):
-                start = "gaussian" if kind == "prompt" and trial.item.prompt is None else kind
+                unknown = kind == "prompt" and trial.item.prompt is None
+                start = GENERIC[restart % len(GENERIC)] if unknown else kind
                 purpose = (params.kind, params.name, trial.item.id, kind, restart)
                 generator = generator_for(setting.seed, *purpose)
                 walks.append(Walk(i, start, _start(setting, trial, start, generator).requires_grad_(), generator))

@@ -175,7 +175,10 @@ def test_a_model_without_the_layers_is_told_why(setting: Setting) -> None:
 
     bare = Bare(setting.model.pipeline, "", "sd1", setting.model.alpha_bar, (4, 8, 8))
     looking_at_attention = {"attention_entropy", "attention_rescaling", "bright_ending", "esd", "concept_ablation"}
-    assert set(catalogue.inapplicable(replace(setting, model=bare).model)) == {"nemo", "wanda"} | looking_at_attention
+    assert (
+        set(catalogue.inapplicable(replace(setting, model=bare).model))
+        == {"nemo", "wanda", "locality"} | looking_at_attention
+    )
 
 
 def test_the_engine_loads_no_queue_no_sql_no_http_and_no_environment() -> None:

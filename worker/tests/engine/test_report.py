@@ -8,8 +8,9 @@ import pytest
 from palimpsest.contract.report import JudgeIdentity, ModelIdentity, Replication, SecondJudge, StageCost
 from palimpsest.contract.verdicts import VERDICTS
 from worker.engine.edits import JOINT
+from worker.engine.findings import Failure, Findings
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
-from worker.engine.report import Failure, Findings, canonical, conclude, result_digest
+from worker.engine.report import canonical, conclude, result_digest
 
 PROMPT, SEARCH = "prompt", "adversarial_embedding"
 TARGETS, CONTROLS = ["fox", "kite"], ["lamp", "boat", "drum"]
