@@ -10,7 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.benchmarks import constructed_page, detection_page, locality_page, paper_table_page, planted_page
+from worker.benchmarks import (
+    consensus_page,
+    constructed_page,
+    detection_page,
+    locality_page,
+    paper_table_page,
+    planted_page,
+)
 from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
 from worker.engine.rates import rate
@@ -221,6 +228,7 @@ def ordinary(rows: list[Row]) -> list[str]:
 
 PAGES: dict[str, Callable[[list[Row]], list[str]]] = {
     "bundled-model": bundled_model,
+    "consensus": consensus_page.consensus,
     "detection": detection_page.detection,
     "locality": locality_page.locality,
     "paper-table": paper_table_page.paper_table,

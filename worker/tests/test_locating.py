@@ -46,7 +46,7 @@ def test_the_report_has_the_engines_own_numbers(shop: Shop, targets: list[Item])
     setting = Setting(model, shop.workshop.descriptor, Sampler(2, 3.0), EFFORTS["quick"], 0, tiny.NEUTRAL)
     direct = analysis.analyse(setting, targets, LocalityParams.model_validate(CHEAP))
     assert said.result == direct.model_dump(mode="json")
-    assert said.result["spread"][0]["between_triggers"]["p"] is not None
+    assert said.result["spread"][0]["distance"]["p"] is not None
     for digest in figures.values():
         assert decode(shop.workshop.evidence.get(TENANT, digest)).shape[0] == 3
     assert len(figures) == 3

@@ -139,7 +139,7 @@ def test_an_analysis_waits_for_every_edit() -> None:
 
 
 def test_what_stands_in_for_an_image_is_settled_before_anything_is_measured() -> None:
-    """Of two batches the second has a target without an image: detectors, then that batch's reference, then all else."""
+    """Of two batches the second has a target without an image: detectors, that batch's reference, then all else."""
     lacking = ItemSpec(id="kite", role="target", prompt="a kite", set_id=None, sha256=[])
     plan = plan_of(2, [WandaParams()]).model_copy(update={"detectors": ["sharpness"]})
     plan.batches[1] = Batch(targets=[*named("target", 1), lacking], controls=[])
@@ -157,7 +157,7 @@ def test_what_stands_in_for_an_image_is_settled_before_anything_is_measured() ->
 
 
 def test_locality_searches_in_parts_and_compares_once() -> None:
-    """Five of six targets have an image: two kinds of start, four targets a unit, nothing but the searches before it."""
+    """The first five of six images: two kinds of start, four targets a unit, nothing but the searches before it."""
     params = LocalityParams(images=5)
     targets = [*named("target", 6), ItemSpec(id="bare", role="target", prompt="x", set_id=None, sha256=[])]
     plan = plan_of(1, [])

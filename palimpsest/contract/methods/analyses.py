@@ -16,7 +16,7 @@ class LocalityParams(Params):
     """
 
     kind: Literal["locality"] = "locality"
-    images: int = Field(12, ge=2, le=100, description="targets whose triggers are sought: the first that have an image")
+    images: int = Field(6, ge=2, le=100, description="targets whose triggers are sought: the first that have an image")
     triggers: int = Field(8, ge=2, le=100, description="searches per image and kind of start (paper: 100 of one image)")
     starts: list[Start] = Field(
         ["gaussian", "other_prompt"], min_length=1, max_length=3, description="kinds of start (paper: Gaussian)"
