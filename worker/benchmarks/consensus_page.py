@@ -24,9 +24,9 @@ def consensus(rows: list[Row]) -> list[str]:
         *([f"Only the first {meta['only']} of each set were looked at."] if meta["only"] else []),
         "",
         f"Of {images} drawings of a caption the medoid is their consensus where at least {hits}/{images} of the others",
-        "are copies of it. It is the truth where it is itself a copy of the image by the same descriptor. A target without",
-        "an image is audited where a detector flags its caption and there is a consensus: `audited`. n counts images;",
-        "intervals are Clopper-Pearson, 95 %.",
+        "are copies of it. It is the truth where it is itself a copy of the image by the same descriptor. A target",
+        "without an image is audited where a detector flags its caption and there is a consensus: `audited`. n counts",
+        "images; intervals are Clopper-Pearson, 95 %.",
         "",
         *table(
             ["set", "flagged by any", "has a consensus", "audited", "audited, and it is the truth"],
