@@ -74,14 +74,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=RAW)
     parser.add_argument("--only", type=int, help="so many of each set")
+    parser.add_argument("--detectors", nargs="+", choices=[d.name for d in DETECTORS], help="by default all")
     asked = parser.parse_args(arguments)
+    detectors = [params for params in DETECTORS if asked.detectors is None or params.name in asked.detectors]
     use_cores()
     setting, started = bundled.setting(SEED, EFFORT), time.time()
-    rows = [row for name in SETS for row in measured(setting, name, bundled.items(name)[: asked.only], DETECTORS)]
+    rows = [row for name in SETS for row in measured(setting, name, bundled.items(name)[: asked.only], detectors)]
     effort = {"images": setting.effort.images, "hits": setting.effort.hits}
     meta = standing.meta("make consensus", setting, seed=SEED, effort=effort, only=asked.only)
     cost = {"forwards": setting.model.work.forwards, "seconds": round(time.time() - started)}
-    write(asked.out, [{**meta, **cost, "detectors": [params.name for params in DETECTORS]}, *rows])
+    write(asked.out, [{**meta, **cost, "detectors": [params.name for params in detectors]}, *rows])
 
 
 if __name__ == "__main__":
