@@ -54,12 +54,15 @@ class KeyNotFound(LedgerError):
 
 
 class QuotaExceeded(LedgerError):
-    """The tenant has as much open as it may have: ``quota`` is which, of how many; ``ever``: less would help."""
+    """The tenant has as much open as it may have: ``quota`` is which, of ``most``; ``passes``: there may be room later.
 
-    def __init__(self, quota: str, most: int, *, open_now: int, asked: int) -> None:
+    There never is for what is more than the quota alone, nor where nothing comes to an end by itself.
+    """
+
+    def __init__(self, quota: str, most: int, *, open_now: int, asked: int, ends: bool = True) -> None:
         super().__init__(f"{quota}: {open_now} of {most} are taken and {asked} more are asked for")
         self.quota, self.most, self.left = quota, most, max(0, most - open_now)
-        self.ever = asked <= most
+        self.passes = ends and asked <= most
 
 
 class WebhookNotFound(LedgerError):

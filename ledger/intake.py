@@ -55,7 +55,8 @@ def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReus
     one of them names has just been removed; then nothing is to be committed.
     """
     refused = _over_quota(connection, asked)
-    answers = iter(_take(connection, [one for place, one in enumerate(asked) if place not in refused]))
+    admitted = [one for place, one in enumerate(asked) if place not in refused]
+    answers = iter(_take(connection, admitted) if admitted else [])
     return [refused[place] if place in refused else next(answers) for place in range(len(asked))]
 
 

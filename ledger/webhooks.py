@@ -49,7 +49,7 @@ def create(connection: Connection, tenant: str, *, url: str, events: Collection[
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(tenant, 2507168804))))
     there = connection.execute(select(func.count()).where(webhooks.c.tenant_id == tenant)).scalar_one()
     if there >= MOST:
-        raise QuotaExceeded(QUOTA, MOST, open_now=there, asked=1)
+        raise QuotaExceeded(QUOTA, MOST, open_now=there, asked=1, ends=False)
     row = {"id": f"whk_{ULID()}", "url": url, "events": sorted(set(events)), "secret": secret}
     connection.execute(insert(webhooks).values(tenant_id=tenant, created_at=now(), **row))
     return get(connection, tenant, str(row["id"]))
