@@ -81,8 +81,8 @@ def create_app(
     app.state.private_hosts = frozenset(settings.outbound_private_hosts)
     app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
     audits.add_direct(app.router)
-    mine = (audits, events, reports, exhibits, exports, catalogue, keys, accesses, webhooks)
-    for routes in (*mine, health, metrics, pages):
+    told = (audits, events, reports, exhibits, exports, catalogue, keys, accesses, webhooks)
+    for routes in (*told, health, metrics, pages):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
