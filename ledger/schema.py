@@ -26,7 +26,7 @@ from sqlalchemy import (
     Text,
 )
 
-from ledger.metadata import metadata
+from ledger.metadata import metadata as metadata  # noqa: PLC0414 - whoever needs the tables needs it from here
 from ledger.outgoing import deliveries, endings, quotas, webhooks  # noqa: F401 - they are tables of it, too
 
 _ID = String(40)

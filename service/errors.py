@@ -238,8 +238,9 @@ NOT_FOUND: dict[type[LedgerError], tuple[Code, str]] = {
 
 
 def _ledger(request: Request, error: Exception) -> JSONResponse:
-    if type(error) in NOT_FOUND:
-        return answer(request, Refusal(*NOT_FOUND[type(error)]))
+    for kind, told in NOT_FOUND.items():
+        if isinstance(error, kind):
+            return answer(request, Refusal(*told))
     if isinstance(error, AlreadyTerminal):
         return answer(request, Refusal(Code.AUDIT_ALREADY_TERMINAL, str(error), headers=FINAL))
     if isinstance(error, KeyReused):

@@ -1,6 +1,5 @@
 """What a tenant may have open at once: counted with the accepting, by however many at the same moment."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -115,7 +114,7 @@ def test_who_is_not_counted_is_not_refused(drive: Driver) -> None:
 ROUNDS, EACH, MOST = 6, 3, Quota(audits=0, targets=10)
 
 
-def crowd(url: str, name: str) -> list[Sequence[Any]]:
+def crowd(url: str, name: str) -> list[list[Any]]:
     """One gateway: in every round three submissions of three targets each, for a tenant of that round's own."""
     drive = Driver.open(url)
     answers = []
