@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 from ledger import events, stages
 from ledger.database import now
 from ledger.errors import AlreadyTerminal, NotFound
+from ledger.quota import Quota
 from ledger.schema import TERMINAL_AUDITS, TERMINAL_UNITS, audits, evidence, units
 from ledger.schema import stages as stages_table
 from ledger.waiting import Waiting
@@ -16,7 +17,10 @@ from ledger.waiting import Waiting
 
 @dataclass(frozen=True)
 class Submission:
-    """What a gateway hands over: the request as canonical JSON values, and its digests."""
+    """What a gateway hands over: the request as canonical JSON values, and its digests.
+
+    ``quota`` is what holds for a tenant without a quota of its own; without any, nothing is counted.
+    """
 
     request: dict[str, Any]
     request_digest: str
@@ -27,6 +31,8 @@ class Submission:
     reuse: bool
     deadline_seconds: float | None = None
     traceparent: str | None = None
+    targets: int = 0
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True)

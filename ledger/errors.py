@@ -9,6 +9,9 @@
   x EvidenceMissing     a blob that is recorded is not in the store
   x BackupRefused       a backup cannot be written or brought back as asked
   x KeyNotFound         no such API key for this tenant
+  x QuotaExceeded       the tenant has as much open as it may have
+  x WebhookNotFound     no such webhook for this tenant
+  x DeliveryNotFound    the webhook was never told this
   x AccessLogBroken     a row of the access log is missing or is not what was written
   x SchemaOutOfDate     the database has not been upgraded to this code's schema
 """
@@ -48,6 +51,26 @@ class BackupRefused(LedgerError):
 
 class KeyNotFound(LedgerError):
     """No such API key for this tenant."""
+
+
+class QuotaExceeded(LedgerError):
+    """The tenant has as much open as it may have: ``quota`` is which, of ``most``; ``passes``: there may be room later.
+
+    There never is for what is more than the quota alone, nor where nothing comes to an end by itself.
+    """
+
+    def __init__(self, quota: str, most: int, *, open_now: int, asked: int, ends: bool = True) -> None:
+        super().__init__(f"{quota}: {open_now} of {most} are taken and {asked} more are asked for")
+        self.quota, self.most, self.left = quota, most, max(0, most - open_now)
+        self.passes = ends and asked <= most
+
+
+class WebhookNotFound(LedgerError):
+    """No such webhook for this tenant."""
+
+
+class DeliveryNotFound(LedgerError):
+    """No such delivery of this webhook."""
 
 
 class AccessLogBroken(LedgerError):

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Insert, Table, TableValuedAlias, func, insert, literal, select, tuple_
 from ulid import ULID
 
-from ledger import audits, holdings, schema
+from ledger import audits, holdings, quota, schema
 from ledger.audits import Accepted, AuditRow, StageRow, Submission
 from ledger.catalogue import HOME
 from ledger.database import now, upsert
-from ledger.errors import KeyReused
+from ledger.errors import KeyReused, QuotaExceeded
 from ledger.events import unfolded
 from ledger.schema import idempotency, models
 
@@ -47,12 +47,42 @@ class Bound:
     place: int | None = None
 
 
-def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReused]:
+def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReused | QuotaExceeded]:
     """Record every audit, its planning unit and the message for it, or find the audit that already answers.
 
-    One answer for each, in order: KeyReused where the idempotency key belongs to another request. Raises
-    EvidenceMissing when an image that one of them names has just been removed; then nothing is to be committed.
+    One answer for each, in order: KeyReused where the idempotency key belongs to another request, QuotaExceeded where
+    the tenant has too much open for a new audit; then its key stays free. Raises EvidenceMissing when an image that
+    one of them names has just been removed; then nothing is to be committed.
     """
+    refused = _over_quota(connection, asked)
+    admitted = [one for place, one in enumerate(asked) if place not in refused]
+    answers = iter(_take(connection, admitted) if admitted else [])
+    return [refused[place] if place in refused else next(answers) for place in range(len(asked))]
+
+
+def _over_quota(connection: Connection, asked: Sequence[Asked]) -> dict[int, QuotaExceeded]:
+    """Those, by their place, that the tenant's quota has no room for; what makes no new audit needs none.
+
+    From here to the end of the transaction nobody else adds to what these tenants have open.
+    """
+    rooms = quota.rooms(connection, asked)
+    if all(room.has_for([s for tenant, s in asked if tenant == its]) for its, room in rooms.items()):
+        return {}
+    known = _bound_before(connection, sorted({_key(one) for one in asked}))
+    refused, binding = {}, set(known)
+    for place, (one, twin) in enumerate(zip(asked, _twins(connection, asked), strict=True)):
+        tenant, submission = one
+        if tenant not in rooms or _key(one) in binding or twin is not None:
+            continue
+        error = rooms[tenant].take(submission)
+        if error is None:
+            binding.add(_key(one))
+        else:
+            refused[place] = error
+    return refused
+
+
+def _take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReused]:
     twins = _twins(connection, asked)
     bound = _bind(connection, asked, [twin or f"aud_{ULID()}" for twin in twins])
     new = [
@@ -74,9 +104,9 @@ def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReus
 
 
 def submit(connection: Connection, tenant: str, submission: Submission) -> Accepted:
-    """One of them. Raises KeyReused, or EvidenceMissing."""
+    """One of them. Raises KeyReused, QuotaExceeded, or EvidenceMissing."""
     [answer] = take(connection, [(tenant, submission)])
-    if isinstance(answer, KeyReused):
+    if isinstance(answer, KeyReused | QuotaExceeded):
         raise answer
     return answer.accepted
 
@@ -162,6 +192,7 @@ class New:
             {} if submission.traceparent is None else {"traceparent": submission.traceparent},
             self.at,
             None if seconds is None else self.at + seconds,
+            submission.targets,
         ]
 
 
@@ -198,6 +229,7 @@ def _rows(listed: TableValuedAlias) -> dict[Table, dict[str, Any]]:
     tenant, audit_id, unit_id, model_id, digest = (value[n].as_string() for n in range(5))
     request, labels, traced = (value[n].as_json() for n in (5, 6, 7))
     at, deadline = (value[n].as_float() for n in (8, 9))
+    targets = value[10].as_integer()
     published = select(models.c.card["family"].as_string()).where(models.c.tenant_id == HOME, models.c.id == model_id)
     family = published.correlate(listed).scalar_subquery()
     own = {"tenant_id": tenant, "audit_id": audit_id}
@@ -216,6 +248,7 @@ def _rows(listed: TableValuedAlias) -> dict[Table, dict[str, Any]]:
             "labels": labels,
             "created_at": at,
             "deadline_at": deadline,
+            "targets": targets,
         },
         schema.events: {**own, "seq": literal(1), "type": literal("audit.queued"), "data": traced, "at": at},
         schema.stages: {

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from ledger import events, outbox, renderings, stages
+from ledger import endings, events, outbox, renderings, stages
 from ledger.database import now
 from ledger.errors import StaleFence
 from ledger.schema import TERMINAL_AUDITS, audits, units
@@ -132,7 +132,7 @@ def conclude(connection: Connection, ticket: Ticket, conclusion: Conclusion) -> 
 
 
 def _close(connection: Connection, ticket: Ticket, **values: Any) -> str:
-    """End the audit, and with it every unit still open, held ones too; the state it ended in.
+    """End the audit, and with it every unit still open, held ones too; the state it ended in. Webhooks will be told.
 
     No unit of an ended audit is held, so that nothing can be written to it any more.
     """
@@ -145,4 +145,5 @@ def _close(connection: Connection, ticket: Ticket, **values: Any) -> str:
         .returning(audits.c.state)
     ).scalar_one()
     stages.cancel_units(connection, ticket.tenant, ticket.audit_id, ("waiting", "queued", "leased"))
+    endings.note(connection, ticket.tenant, ticket.audit_id)
     return state

@@ -20,21 +20,14 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
     Text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+from ledger.metadata import metadata as metadata  # noqa: PLC0414 - whoever needs the tables needs it from here
+from ledger.outgoing import deliveries, endings, quotas, webhooks  # noqa: F401 - they are tables of it, too
 
 _ID = String(40)
 _TENANT = String(64)
@@ -64,6 +57,7 @@ audits = Table(
     Column("finished_at", Float(53), nullable=True),
     Column("deadline_at", Float(53), nullable=True),
     Column("served_at", Float(53), nullable=True),
+    Column("targets", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "id"),
     Index(None, "tenant_id", "request_digest"),
     Index(None, "tenant_id", "served_at"),

@@ -8,11 +8,13 @@ from palimpsest import table
 from palimpsest.client import DEFAULT_URL
 from palimpsest.contract.keys import MOST_DAYS, SCOPES, Scope
 from palimpsest.exits import note
+from palimpsest.hooking import webhooks
 from palimpsest.options import ApiKey, Url, console, service
 
 admin = typer.Typer(no_args_is_help=True, help="Look after a service.")
 keys = typer.Typer(no_args_is_help=True, help="Issue, list and revoke API keys.")
 admin.add_typer(keys, name="keys")
+admin.add_typer(webhooks, name="webhooks")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is for, in your words.")]
 Scopes = Annotated[list[str], typer.Option("--scope", help=f"{', '.join(SCOPES)}; none implies another. Repeat it.")]

@@ -27,6 +27,7 @@ from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditSta
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
 from palimpsest.keys import AsyncKeys, Keys
+from palimpsest.webhooks import AsyncWebhooks, Webhooks
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -50,6 +51,7 @@ class AuditClient:
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
         self.keys = Keys(self._talk)
+        self.webhooks = Webhooks(self._talk)
 
     def __enter__(self) -> Self:
         return self
@@ -193,6 +195,7 @@ class AsyncAuditClient:
             base_url=checked(base_url), headers=credentials(api_key), timeout=timeout, transport=transport
         )
         self.keys = AsyncKeys(self._talk)
+        self.webhooks = AsyncWebhooks(self._talk)
 
     async def __aenter__(self) -> Self:
         return self

@@ -96,6 +96,8 @@ class Patience:
     def bears(self, answer: Answer) -> bool:
         """Whether an answer is worth a repetition."""
         told = retry_after(answer)
+        if answer.headers.get("x-should-retry") == "false":
+            return False
         return answer.status in OVERLOADED or (
             self.unrendered and answer.status == 409 and told is not None and told <= RENDERING
         )

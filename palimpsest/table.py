@@ -15,6 +15,7 @@ from palimpsest.contract.keys import Key, KeyList
 from palimpsest.contract.report import AuditReport, ControlEvidence, MitigationSummary, Rate, Replication, Verdict
 from palimpsest.contract.status import AuditList
 from palimpsest.contract.verdicts import VerdictName
+from palimpsest.contract.webhooks import DeliveryList, Webhook, WebhookList
 
 MOST_ROWS = 60  # beyond this the gravest verdicts are shown and the file has the rest
 DASH = Text("–", style="dim")
@@ -173,6 +174,34 @@ def good(key: Key) -> str:
     if key.revoked_at:
         return f"revoked {key.revoked_at:%Y-%m-%d}"
     return f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "yes"
+
+
+def webhooks(listed: WebhookList) -> Table:
+    """Every webhook, and whether it takes what it is sent."""
+    table = titled("Webhooks", [], ["webhook"])
+    for name in ("address", "events", "takes"):
+        table.add_column(name, overflow="fold", min_width=len(name))
+    for hook in listed.data:
+        table.add_row(*map(Text, (hook.id, hook.url, " ".join(hook.events), taking(hook))))
+    return table
+
+
+def taking(hook: Webhook) -> str:
+    """Since when it takes nothing, if it does not."""
+    if hook.disabled_at:
+        return f"disabled {hook.disabled_at:%Y-%m-%d}"
+    return f"fails since {hook.failing_since:%Y-%m-%d %H:%M}" if hook.failing_since else "yes"
+
+
+def deliveries(listed: DeliveryList) -> Table:
+    """What a webhook was told, and what came of it."""
+    table = titled("Deliveries", [], ["delivery"])
+    for name in ("event", "audit", "state", "tries", "last answer"):
+        table.add_column(name, overflow="fold", min_width=len(name))
+    for one in listed.data:
+        answer = one.error or ("" if one.status is None else str(one.status))
+        table.add_row(*map(Text, (one.id, one.type, one.audit_id, one.state, str(one.tries), answer)))
+    return table
 
 
 def titled(title: str, names: list[str], measured: list[str] | None = None) -> Table:

@@ -40,6 +40,7 @@ from service.routes import (
     metrics,
     pages,
     reports,
+    webhooks,
 )
 from service.routes.documented import as_problem_json, with_requests
 from service.settings import Settings
@@ -77,9 +78,11 @@ def create_app(
     )
     app.state.gateway = Gateway(ledger, evidence, doorbell)
     app.state.desk = Desk(app.state.gateway, settings)
+    app.state.private_hosts = frozenset(settings.outbound_private_hosts)
     app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
     audits.add_direct(app.router)
-    for routes in (audits, events, reports, exhibits, exports, catalogue, keys, accesses, health, metrics, pages):
+    told = (audits, events, reports, exhibits, exports, catalogue, keys, accesses, webhooks)
+    for routes in (*told, health, metrics, pages):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)

@@ -21,7 +21,7 @@ from palimpsest.contract.keys import SCOPES, Scope
 from palimpsest.contract.problems import Code
 from service.errors import Unknown
 from service.keyring import Keyring
-from service.observability import note
+from service.observability import bear, borne, note
 
 KEYLESS = "keyless"
 """The actor of whoever asks without a key."""
@@ -53,9 +53,11 @@ class Needs(SecurityBase):
         self.scheme_name = "apiKey"
 
     async def __call__(self, request: Request) -> Caller:
-        """Who makes this request; its line says so, too."""
+        """Who makes this request; its line says so, and it counts against their rate. Raises Unknown or RateLimited."""
         caller = await known(request.app.state.desk.keyring, request)
         note(request.scope, tenant=caller.tenant, actor=caller.actor)
+        if caller.actor != KEYLESS and borne(request.scope) is None:  # once a request, however often it is looked at
+            bear(request.scope, request.app.state.desk.limits.take(caller.tenant, caller.actor))
         if self.scope not in caller.scopes:
             detail = f"the key does not have the scope {self.scope}"
             raise Unknown(Code.SCOPE_MISSING, detail, error="insufficient_scope", scope=self.scope)

@@ -12,6 +12,8 @@ from service import answers
 from service.gateway import Gateway
 from service.intake import Intake
 from service.keyring import Keyring
+from service.limits import Limits
+from service.quota import of_the_deployment
 from service.reading import Reader
 from service.settings import Settings
 from service.standings import Standings
@@ -33,9 +35,11 @@ class Desk:
         self.reader = Reader()
         self._lookout = Lookout(gateway.ledger)
         self.keyring = Keyring(gateway.ledger, self._lookout)
+        self.limits = Limits(settings)
         self.standings = Standings(gateway.ledger, self._lookout)
         self.tailer = Tailer(gateway.ledger, pause=settings.tail_seconds, most=settings.streams_per_tenant)
-        self.intake = Intake(gateway, self._lookout, pixels=settings.pixel_limit)
+        quota = of_the_deployment(settings)
+        self.intake = Intake(gateway, self._lookout, pixels=settings.pixel_limit, quota=quota)
         self._rings: Together[None, None] = Together(in_thread(self._ring), most=EVERYBODY, rest=REST)
         self._doorbell = gateway.doorbell
 

@@ -20,7 +20,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ledger import database
-from ledger.errors import AlreadyTerminal, KeyNotFound, KeyReused, LedgerError, NotFound
+from ledger.errors import (
+    AlreadyTerminal,
+    DeliveryNotFound,
+    KeyNotFound,
+    KeyReused,
+    LedgerError,
+    NotFound,
+    QuotaExceeded,
+    WebhookNotFound,
+)
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from service.malformed import field_problems
 from service.observability import cause, note, places, request_id
@@ -30,7 +39,9 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 MOST_FIELDS = 50
 FINAL = {"x-should-retry": "false"}
-"""SDKs repeat a 409 unless told that it will not change."""
+"""SDKs repeat a 409 and a 429 unless told that it will not change."""
+QUOTA_SECONDS = "30"
+"""Until something that is open may have ended."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,11 @@ STATUS: dict[Code, Status] = {
     Code.CHECKPOINT_REMOVED: Status(410, "The checkpoint was removed"),
     Code.AUDIT_ALREADY_TERMINAL: Status(409, "The audit has ended"),
     Code.TOO_MANY_STREAMS: Status(429, "Too many event streams are open"),
+    Code.RATE_LIMITED: Status(429, "Too many requests in too short a time"),
+    Code.QUOTA_EXCEEDED: Status(429, "As much is open as may be"),
+    Code.WEBHOOK_NOT_FOUND: Status(404, "There is no such webhook"),
+    Code.DELIVERY_NOT_FOUND: Status(404, "There is no such delivery"),
+    Code.WEBHOOK_URL_REFUSED: Status(422, "Webhooks are not sent there"),
     Code.API_KEY_MISSING: Status(401, "An API key is required"),
     Code.API_KEY_INVALID: Status(401, "The API key is not good"),
     Code.SCOPE_MISSING: Status(403, "The API key does not allow this"),
@@ -212,16 +228,36 @@ def _allow(request: Request) -> dict[str, str]:
     return {"Allow": ", ".join(sorted(operations)).upper()} if operations else {}
 
 
+NOT_FOUND: dict[type[LedgerError], tuple[Code, str]] = {
+    NotFound: (Code.AUDIT_NOT_FOUND, "no audit has this id"),
+    KeyNotFound: (Code.API_KEY_NOT_FOUND, "no API key has this id"),
+    WebhookNotFound: (Code.WEBHOOK_NOT_FOUND, "no webhook has this id"),
+    DeliveryNotFound: (Code.DELIVERY_NOT_FOUND, "the webhook has no delivery of this id"),
+}
+"""What is not there, whoever's it would be."""
+
+
 def _ledger(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, NotFound):
-        return answer(request, Refusal(Code.AUDIT_NOT_FOUND, "no audit has this id"))
-    if isinstance(error, KeyNotFound):
-        return answer(request, Refusal(Code.API_KEY_NOT_FOUND, "no API key has this id"))
+    for kind, told in NOT_FOUND.items():
+        if isinstance(error, kind):
+            return answer(request, Refusal(*told))
     if isinstance(error, AlreadyTerminal):
         return answer(request, Refusal(Code.AUDIT_ALREADY_TERMINAL, str(error), headers=FINAL))
     if isinstance(error, KeyReused):
         return answer(request, Refusal(Code.IDEMPOTENCY_KEY_REUSED, str(error)))
+    if isinstance(error, QuotaExceeded):
+        return answer(request, over_quota(error))
     raise error
+
+
+def over_quota(error: QuotaExceeded) -> Refusal:
+    """Which quota, in words and in the fields of the rate limits; when to come back, unless that is of no use."""
+    when = {"Retry-After": QUOTA_SECONDS} if error.passes else FINAL
+    told = {
+        "RateLimit-Policy": f'"{error.quota}";q={error.most};qu="concurrent-requests"',
+        "RateLimit": f'"{error.quota}";r={error.left}',
+    }
+    return Refusal(Code.QUOTA_EXCEEDED, str(error), headers={**when, **told})
 
 
 def _unreachable(request: Request, error: Exception) -> JSONResponse:

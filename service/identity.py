@@ -2,10 +2,12 @@
 
 import re
 
-from ledger.errors import KeyNotFound, NotFound
+from ledger.errors import DeliveryNotFound, KeyNotFound, NotFound, WebhookNotFound
 
 ID = re.compile(r"aud_[0-9A-Z]{26}")
 KEY_ID = re.compile(r"key_[0-9A-Z]{26}")
+WEBHOOK_ID = re.compile(r"whk_[0-9A-Z]{26}")
+DELIVERY_ID = re.compile(r"msg_[0-9A-Z]{26}")
 
 
 def checked(audit_id: str) -> str:
@@ -20,3 +22,17 @@ def checked_key(key_id: str) -> str:
     if not KEY_ID.fullmatch(key_id):
         raise KeyNotFound(key_id)
     return key_id
+
+
+def checked_webhook(webhook_id: str) -> str:
+    """The same id. Raises WebhookNotFound for what cannot be a webhook's."""
+    if not WEBHOOK_ID.fullmatch(webhook_id):
+        raise WebhookNotFound(webhook_id)
+    return webhook_id
+
+
+def checked_delivery(delivery_id: str) -> str:
+    """The same id. Raises DeliveryNotFound for what cannot be a delivery's."""
+    if not DELIVERY_ID.fullmatch(delivery_id):
+        raise DeliveryNotFound(delivery_id)
+    return delivery_id

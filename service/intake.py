@@ -17,6 +17,7 @@ from ledger.database import FAILED, UNREACHABLE
 from ledger.errors import EvidenceMissing, LedgerError
 from ledger.intake import Asked, Taken
 from ledger.lookout import Lookout
+from ledger.quota import Quota
 from palimpsest.contract.catalogue import TargetSet
 from palimpsest.contract.request import AuditRequest, Target
 from palimpsest.contract.status import Admitted
@@ -35,25 +36,26 @@ ATTEMPTS = 3
 class Intake:
     """Where audits are submitted to one gateway."""
 
-    def __init__(self, gateway: Gateway, lookout: Lookout, *, pixels: int) -> None:
-        self._gateway, self._lookout, self._pixels = gateway, lookout, pixels
+    def __init__(self, gateway: Gateway, lookout: Lookout, *, pixels: int, quota: Quota) -> None:
+        self._gateway, self._lookout, self._pixels, self._quota = gateway, lookout, pixels, quota
         self._known: dict[str, tuple[tuple[Any, ...], Offer]] = {}
         self._offers: Together[str, Offer] = Together(self._offers_now)
         self._records: Together[Asked, Taken] = Together(in_thread(self._record), most=50)
 
-    async def submit(self, tenant: str, request: AuditRequest, key: str) -> Taken:
+    async def submit(self, tenant: str, request: AuditRequest, key: str, *, counted: bool = False) -> Taken:
         """Accept an audit. The same request under the same key is one audit, however often it is sent.
 
         Raises a Refusal, and leaves no trace in the ledger, when the audit cannot be done here; KeyReused when the key
-        belongs to another request.
+        belongs to another request; QuotaExceeded when it is ``counted`` and the tenant has as much open as it may.
         """
+        quota = self._quota if counted else None
         offered = await self._offers.ask(HOME)
         trace = traceparent()
         for _ in range(ATTEMPTS):
             if has_images(request):
-                submission = await run_in_threadpool(self._prepared, tenant, request, key, offered, trace)
+                submission = await run_in_threadpool(self._prepared, tenant, request, key, offered, trace, quota)
             else:
-                submission = self._prepared(tenant, request, key, offered, trace)
+                submission = self._prepared(tenant, request, key, offered, trace, quota)
             with suppress(EvidenceMissing):
                 return await self._records.ask((tenant, submission))
         raise EvidenceRefused
@@ -71,7 +73,9 @@ class Intake:
             controls=size(known, request.controls, request.control_set),
         )
 
-    def _prepared(self, tenant: str, request: AuditRequest, key: str, offered: Offer, trace: str | None) -> Submission:
+    def _prepared(
+        self, tenant: str, request: AuditRequest, key: str, offered: Offer, trace: str | None, quota: Quota | None
+    ) -> Submission:
         card = admit(request, offered, pixels=self._pixels)
         recorded = images.keep(self._gateway.evidence, tenant, request)
         return Submission(
@@ -85,6 +89,8 @@ class Intake:
             fingerprint=digests.fingerprint(recorded),
             reuse=not request.force_new,
             traceparent=trace,
+            targets=size(sets(request, offered), request.targets, request.target_set),
+            quota=quota,
         )
 
     async def _offers_now(self, tenants: Sequence[str]) -> list[Offer | Exception]:

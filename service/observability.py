@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _KEY = "palimpsest.request"
+_BORNE = "palimpsest.borne"
 GONE = 499
 """The status in the line of a request whose caller went away before there was one."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -45,6 +46,16 @@ def telemetry(traces: TracerProvider | None = None) -> TelemetryConfig:
         "operation_spans": False,
         "exclude": lambda scope: scope["path"] in PROBES,
     }
+
+
+def bear(scope: MutableMapping[str, Any], headers: dict[str, str]) -> None:
+    """The answer to this request will have these headers, whatever it is."""
+    scope[_BORNE] = headers
+
+
+def borne(scope: MutableMapping[str, Any]) -> dict[str, str] | None:
+    """What ``bear`` was told of this request; None if it was not asked to."""
+    return scope.get(_BORNE)
 
 
 class Meter(Protocol):
@@ -118,6 +129,8 @@ class Observed:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id(scope)
+                for name, value in (borne(scope) or {}).items():
+                    headers.append(name, value)
                 note(scope, status=message["status"], **_audit(scope, headers.get("location", "")))
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):

@@ -1,9 +1,9 @@
 """``python -m service.sweeper``: takes back what was lost, ends what is overdue, publishes what is waiting, collects,
-renders and signs reports.
+renders and signs reports, tells webhooks.
 
 Any number of sweepers may run. Every chore is a short transaction of its own, every row is claimed, and a chore that
-fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go. Collecting
-and rendering are swept in threads of their own, for a store may also be slow, and no lease may wait for it.
+fails is logged and tried again at the next sweep: a database, a broker or an evidence store may come and go. What waits
+for a store (collecting, rendering) or for somebody's webhook is swept in threads of its own: no lease may wait for it.
 """
 
 import signal
@@ -18,9 +18,11 @@ from ledger.collection import Collector
 from ledger.database import FAILED, Ledger
 from ledger.evidence import EvidenceStore
 from ledger.retention import Retention
+from service.deliverer import Deliverer
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Dispatch, empty_outbox
 from service.observability import cause, configure
 from service.opening import opened
+from service.outbound import Outbound, Pinned
 from service.renderer import Renderer
 from service.settings import Settings
 from service.signing import signing_key
@@ -69,6 +71,16 @@ def rendering(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
     return {"reports_rendered": Renderer(ledger, store, key, limit=settings.render_limit).render}
 
 
+def telling(ledger: Ledger, settings: Settings) -> dict[str, Chore]:
+    """The chores that wait for other people's servers."""
+    deliverer = Deliverer(ledger, Outbound(Pinned(private=settings.outbound_private_hosts)))
+    return {
+        "endings_told": deliverer.fan_out,
+        "webhooks_delivered": deliverer.deliver,
+        "deliveries_forgotten": deliverer.forget,
+    }
+
+
 def sweep(every: dict[str, Chore]) -> bool:
     """Do every chore once; whether all succeeded. One line in the log for a sweep that did something."""
     done: dict[str, int] = {}
@@ -111,7 +123,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     ledger = opened(settings)
     groups = [chores(ledger, CeleryDispatch(settings), settings)]
-    groups += [collection(ledger, settings), rendering(ledger, settings)]
+    groups += [collection(ledger, settings), rendering(ledger, settings), telling(ledger, settings)]
     run_together(groups, pause=settings.sweep_seconds, stop=stop)
     ledger.close()
 

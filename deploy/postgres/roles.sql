@@ -6,7 +6,8 @@
 -- that a table of a later release is closed until a line here opens it.
 --
 -- A worker runs models of unknown origin: it can do its units and nothing else. It sees no API key, no log of accesses and
--- no idempotency key; of signing it can only say that its audit's report is to be signed. Gateway and sweeper can issue and
+-- no idempotency key; of signing it can only say that its audit's report is to be signed, of webhooks and their secrets only
+-- that its audit has ended. Gateway and sweeper can issue and
 -- revoke keys but not change what one opens, and can add to the log of accesses but not change it. Only the owner can, who
 -- is used for upgrades and backups.
 
@@ -24,8 +25,8 @@ GRANT SELECT, INSERT, UPDATE ON
   TO :"worker", :"gateway";
 GRANT DELETE ON outbox, evidence, condemned, workers TO :"worker", :"gateway";
 
-GRANT INSERT ON unrendered TO :"worker";
-GRANT SELECT, INSERT, UPDATE, DELETE ON unrendered TO :"gateway";
+GRANT INSERT ON unrendered, endings TO :"worker";
+GRANT SELECT, INSERT, UPDATE, DELETE ON unrendered, endings, webhooks, deliveries, quotas TO :"gateway";
 GRANT SELECT, INSERT ON signing_keys TO :"gateway";
 
 GRANT SELECT, INSERT, UPDATE ON idempotency TO :"gateway";

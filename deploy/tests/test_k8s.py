@@ -168,6 +168,13 @@ def test_every_variable_is_a_setting(manifests: list[Manifest]) -> None:
     assert {"PALIMPSEST_LEDGER_URL", "PALIMPSEST_BROKER_URL", "PALIMPSEST_EVIDENCE_URL"} <= given
 
 
+def test_gateways_know_how_many_they_are(manifests: list[Manifest]) -> None:
+    """Each gives out its share of the rates."""
+    [settings] = of(manifests, "ConfigMap")
+    gateway = named(manifests, "Deployment", "gateway")["spec"]
+    assert int(settings["data"]["PALIMPSEST_GATEWAYS"]) == gateway["replicas"]
+
+
 def test_nothing_is_reachable_that_is_not_named(manifests: list[Manifest]) -> None:
     """All is forbidden first; only the gateway lets anybody in, and that from two namespaces."""
     nothing = named(manifests, "NetworkPolicy", "nothing")["spec"]

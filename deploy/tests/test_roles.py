@@ -9,7 +9,22 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from deploy.tests.images import ROOT
-from ledger import accesses, audits, catalogue, checkpoints, gauges, keys, outbox, renderings, schema, workers
+from ledger import (
+    accesses,
+    audits,
+    catalogue,
+    checkpoints,
+    deliveries,
+    endings,
+    gauges,
+    keys,
+    outbox,
+    quota,
+    renderings,
+    schema,
+    webhooks,
+    workers,
+)
 from ledger.collection import Collector
 from ledger.database import Ledger
 from ledger.evidence import EvidenceStore, Kept
@@ -35,6 +50,10 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "accesses": NOTHING,
         "unrendered": frozenset({"INSERT"}),
         "signing_keys": NOTHING,
+        "endings": frozenset({"INSERT"}),
+        "webhooks": NOTHING,
+        "deliveries": NOTHING,
+        "quotas": NOTHING,
         "alembic_version": READ,
     },
     "gateway": {
@@ -45,6 +64,10 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "accesses": ADD,
         "unrendered": ALL,
         "signing_keys": ADD,
+        "endings": ALL,
+        "webhooks": ALL,
+        "deliveries": ALL,
+        "quotas": ALL,
         "alembic_version": READ,
     },
 }
@@ -146,6 +169,15 @@ def test_a_worker_cannot_read_keys(owner: Ledger, worker: Ledger) -> None:
         "DELETE FROM unrendered",
         "SELECT keyid FROM signing_keys",
         "INSERT INTO signing_keys VALUES ('local', 'x', 'x', 0)",
+        "SELECT secret FROM webhooks",
+        "SELECT count(*) FROM webhooks",
+        "UPDATE webhooks SET url = 'https://example.com'",
+        "SELECT * FROM deliveries",
+        "INSERT INTO deliveries SELECT * FROM deliveries",
+        "SELECT * FROM endings",
+        "DELETE FROM endings",
+        "SELECT * FROM quotas",
+        "UPDATE quotas SET audits = 0",
         "SET ROLE roles_gateway",
         "SET ROLE postgres",
         "GRANT SELECT ON api_keys TO roles_worker",
@@ -209,6 +241,7 @@ def test_gateway_and_sweeper_can_do_theirs(gateway: Ledger, worker: Ledger, tmp_
         renderings.owe(connection, TENANT, ended)
         assert renderings.settle(connection, due, [kept], key)
         assert [known.keyid for known in renderings.keys(connection, TENANT)] == ["k"]
+    hooks_and_quotas(gateway, ended)
     taken.submit()
     works.claim(taken.submit(), "plan", lease=-1)
     settings = Settings(home=tmp_path, ring_again_seconds=1e-6)
@@ -222,6 +255,23 @@ def test_gateway_and_sweeper_can_do_theirs(gateway: Ledger, worker: Ledger, tmp_
     assert store.digests(TENANT, kept.digest[:2]) == []
     with gateway.reading() as connection:
         assert gauges.level(connection).audits[TENANT, "queued"] == 1
+
+
+def hooks_and_quotas(gateway: Ledger, ended: str) -> None:
+    """A webhook from its making to its removal, told of this audit's end; and a tenant's own quota."""
+    with gateway.writing() as connection:
+        quota.set_for(connection, TENANT, quota.Quota(audits=9, targets=9))
+        [found] = quota.rooms(connection, [(TENANT, Driver(gateway).submission(quota=quota.Quota(1, 1)))]).values()
+        assert (found.quota.audits, quota.forget(connection, TENANT)) == (9, True)
+        hook = webhooks.create(connection, TENANT, url="https://a.example/", events=["audit.succeeded"], secret="s")
+        webhooks.rotate(connection, TENANT, hook.id, secret="t", seconds=60)
+        assert endings.fan_out(connection) == 1
+        [due] = deliveries.due(connection, 10, each=1)
+        assert (due.audit_id, deliveries.begin(connection, due)) == (ended, 1)
+        deliveries.delivered(connection, due, deliveries.Try(status=204))
+        deliveries.replay(connection, TENANT, hook.id, due.id)
+        assert deliveries.forget(connection, older_seconds=0) == 0
+        webhooks.remove(connection, TENANT, hook.id)
 
 
 def test_a_gateway_keeps_keys_but_cannot_change_them(gateway: Ledger) -> None:

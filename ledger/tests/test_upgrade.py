@@ -24,7 +24,18 @@ from ledger.tests.test_migrations import differences
 from ledger.units import Ticket
 
 DUMPS = Path(__file__).parent / "dumps"
-SINCE = ("condemned", "workers", "api_keys", "accesses", "unrendered", "signing_keys")
+SINCE = (
+    "condemned",
+    "workers",
+    "api_keys",
+    "accesses",
+    "unrendered",
+    "signing_keys",
+    "quotas",
+    "endings",
+    "webhooks",
+    "deliveries",
+)
 """Tables that ledgers of 0001 do not have."""
 ENDS = {
     "queued": "succeeded",

@@ -9,7 +9,7 @@ from palimpsest.contract.model import Asked, Told
 
 Scope = Literal["audits:read", "audits:write", "evidence:read", "admin"]
 """Read audits, their events, their reports and the catalogue; submit and cancel them; read what was recovered and
-what recovers it, which may be dangerous; issue and revoke keys. None of them implies another."""
+what recovers it, which may be dangerous; issue and revoke keys and look after webhooks. None implies another."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 MOST_DAYS = 3650

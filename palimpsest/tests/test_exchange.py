@@ -109,6 +109,12 @@ def test_the_service_names_the_time(told_to: str, pause: float | None) -> None:
     assert Patience(repeats=1).pause(0, Answer(503, {"retry-after": told_to}, b"")) == pause
 
 
+def test_a_refusal_that_says_it_is_final_is_not_asked_again() -> None:
+    """As that of a quota that the request alone exceeds."""
+    assert Patience(repeats=1).pause(0, Answer(429, {"x-should-retry": "false"}, b"")) is None
+    assert Patience(repeats=1).pause(0, Answer(429, {"x-should-retry": "true"}, b"")) == 0.5
+
+
 def test_repeats_are_bounded() -> None:
     """Five calls in all, then nobody is there."""
     with pytest.raises(Unreachable, match="connection refused"):

@@ -22,6 +22,7 @@ CONTRACT = [
     "signing",
     "status",
     "verdicts",
+    "webhooks",
 ]
 
 

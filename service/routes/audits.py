@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from palimpsest.contract.problems import Code
 from palimpsest.contract.status import AuditList, AuditStatus, State
 from service import answers, audits, cursor, preferences
-from service.callers import READS, WRITES, MayRead, MayWrite
+from service.callers import KEYLESS, READS, WRITES, MayRead, MayWrite
 from service.desk import TheDesk, the_desk
 from service.gateway import TheGateway
 from service.routes.direct import Direct, Parameter, described
@@ -55,7 +55,7 @@ async def submit_audit(http: Request) -> Response:
     request = await desk.reader.request(http)
     if validate_only:
         return told(await desk.intake.check(request))
-    taken = await desk.intake.submit(caller.tenant, request, key)
+    taken = await desk.intake.submit(caller.tenant, request, key, counted=caller.actor != KEYLESS)
     headers = {**answers.headers(taken.row, now=time.time()), "Location": answers.address(taken.row)}
     if taken.accepted.replayed:
         headers["Idempotent-Replayed"] = "true"

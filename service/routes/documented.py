@@ -14,7 +14,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 UNASKED = (Code.LEDGER_UNAVAILABLE, Code.BODY_TOO_LARGE, Code.INTERNAL_ERROR)
 """Of every route, also of one that asks nobody who they are."""
-ALWAYS = (*UNASKED, Code.API_KEY_MISSING, Code.API_KEY_INVALID, Code.SCOPE_MISSING)
+ALWAYS = (*UNASKED, Code.API_KEY_MISSING, Code.API_KEY_INVALID, Code.SCOPE_MISSING, Code.RATE_LIMITED)
 ADMISSION = (
     Code.MALFORMED_REQUEST,
     Code.IDEMPOTENCY_KEY_MISSING,
@@ -33,6 +33,7 @@ ADMISSION = (
     Code.REGION_UNSUPPORTED,
     Code.BASELINE_MODEL_UNSUPPORTED,
     Code.CATALOGUE_NOT_READY,
+    Code.QUOTA_EXCEEDED,
 )
 
 
@@ -41,6 +42,18 @@ def _header(description: str, kind: str = "string") -> dict[str, Any]:
 
 
 CHALLENGE = _header("`Bearer`, what is wrong with the key, and the scope it lacks (RFC 6750)")
+
+
+HEADERS: dict[int | str, dict[str, Any]] = {
+    401: {"WWW-Authenticate": CHALLENGE},
+    403: {"WWW-Authenticate": CHALLENGE},
+    429: {
+        "Retry-After": _header("whole seconds until it is worth asking again", "integer"),
+        "RateLimit-Policy": _header("the rates and quotas (draft-ietf-httpapi-ratelimit-headers)"),
+        "RateLimit": _header("what is left of them"),
+    },
+}
+"""Of problems, by status."""
 
 
 def problems(*codes: Code) -> Responses:
@@ -52,7 +65,7 @@ def problems(*codes: Code) -> Responses:
         status: {
             "model": Problem,
             "description": " · ".join(f"`{code}`" for code in sorted(listed)),
-            **({"headers": {"WWW-Authenticate": CHALLENGE}} if status in (401, 403) else {}),
+            **({"headers": HEADERS[status]} if status in HEADERS else {}),
         }
         for status, listed in by_status.items()
     }

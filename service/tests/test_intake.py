@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from ledger import holdings, intake
-from ledger.errors import EvidenceMissing, KeyReused
+from ledger.errors import EvidenceMissing, KeyReused, QuotaExceeded
 from ledger.intake import Asked, Taken
 from ledger.lookout import Lookout
+from ledger.quota import Quota
 from palimpsest.contract.request import AuditRequest
 from service import offer
 from service.errors import EvidenceRefused
@@ -26,7 +27,7 @@ class Counting(Intake):
 
     def __init__(self, bench: Bench) -> None:
         gateway: Gateway = bench.client.app.state.gateway  # type: ignore[attr-defined]
-        super().__init__(gateway, Lookout(bench.ledger), pixels=2**20)
+        super().__init__(gateway, Lookout(bench.ledger), pixels=2**20, quota=Quota(audits=0, targets=0))
         self.batches: list[int] = []
 
     def _record(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
@@ -74,7 +75,7 @@ def test_one_that_cannot_be_recorded_fails_alone(bench: Bench, asked: Make, monk
     """The transaction of five fails for the sake of one; the other four are recorded each by itself."""
     take = intake.take
 
-    def choosy(connection: Any, wanted: Sequence[Asked]) -> list[Taken | KeyReused]:
+    def choosy(connection: Any, wanted: Sequence[Asked]) -> list[Taken | KeyReused | QuotaExceeded]:
         taken = take(connection, wanted)
         if any(submission.request["seed"] == 3 for _, submission in wanted):
             raise KeyReused("not this one")

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ledger import deliveries, endings, webhooks
 from palimpsest.contract.keys import SCOPES, IssuedKey, Scope
+from palimpsest.contract.webhooks import EVENT_TYPES
 from service.tests.conftest import Bench
 from service.tests.keyed import a_key, ask, bearing
 from service.tests.routes.test_exports import DELTA, JOINT, mitigated
@@ -22,9 +24,20 @@ OPEN = {"/healthz", "/readyz"}
 """Documented, and ask nobody."""
 UNDOCUMENTED = {"/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
 """Ask nobody either: the deployment's own, and what describes the API."""
-UNKNOWN = {"audit_id": "aud_" + "0" * 26, "key_id": "key_" + "0" * 26, "digest": "0" * 64, "mitigation_id": "none"}
+UNKNOWN = {
+    "audit_id": "aud_" + "0" * 26,
+    "key_id": "key_" + "0" * 26,
+    "digest": "0" * 64,
+    "mitigation_id": "none",
+    "webhook_id": "whk_" + "0" * 26,
+    "delivery_id": "msg_" + "0" * 26,
+}
 """Ids of nothing."""
-NOT_THERE = {"audit_id": "AUDIT_NOT_FOUND", "key_id": "API_KEY_NOT_FOUND"}
+NOT_THERE = {
+    "audit_id": "AUDIT_NOT_FOUND",
+    "key_id": "API_KEY_NOT_FOUND",
+    "webhook_id": "WEBHOOK_NOT_FOUND",
+}
 
 
 def operations(bench: Bench) -> dict[Operation, dict[str, Any]]:
@@ -45,18 +58,24 @@ def with_ids(bench: Bench) -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def mine(bench: Bench, asked: Asked) -> dict[str, str]:
-    """A tenant's audit that has a report, its mitigation, the file that this kept; and a key."""
+    """A tenant's audit that has a report, its mitigation, the file that this kept, the webhook it is told to; a key."""
+    with bench.ledger.writing() as connection:
+        hook = webhooks.create(connection, "local", url="https://a.example/", events=EVENT_TYPES, secret="whsec_")
     audit_id = mitigated(bench, asked(mitigations=[JOINT]))
     bench.write_report(b'{"mine": true}')
     kept = hashlib.sha256(DELTA).hexdigest()
     key_id = a_key(bench, "audits:read").id
-    return {"audit_id": audit_id, "key_id": key_id, "digest": kept, "mitigation_id": "mine"}
+    with bench.ledger.writing() as connection:
+        endings.fan_out(connection)
+        [owed] = deliveries.page(connection, "local", hook.id, limit=2)
+    named = {"audit_id": audit_id, "key_id": key_id, "digest": kept, "mitigation_id": "mine"}
+    return {**named, "webhook_id": hook.id, "delivery_id": owed.id}
 
 
 def everything(bench: Bench) -> list[Any]:
     """All that a stranger could have changed."""
     with bench.ledger.reading() as connection:
-        tables = ("audits", "units", "events", "evidence", "api_keys")
+        tables = ("audits", "units", "events", "evidence", "webhooks", "deliveries", "api_keys")
         return [connection.exec_driver_sql(f"SELECT * FROM {table}").all() for table in tables]
 
 
@@ -89,10 +108,11 @@ def test_no_list_has_anything_of_another_tenants(bench: Bench, mine: dict[str, s
     lists = [path for method, path in operations(bench) if method == "GET" and "{" not in path]
     told = {path: ask(bench, stranger, path) for path in lists}
     assert {path: answer.status_code for path, answer in told.items()} == dict.fromkeys(lists, 200)
-    ids = [mine[name] for name in ("audit_id", "key_id", "digest")]
+    ids = [mine[name] for name in ("audit_id", "key_id", "digest", "webhook_id")]
     assert not [path for path, answer in told.items() if any(its in answer.text for its in ids)]
     assert mine["audit_id"] in ask(bench, owner, "/v1/audits").text
     assert mine["key_id"] in ask(bench, owner, "/v1/admin/keys").text
+    assert mine["webhook_id"] in ask(bench, owner, "/v1/webhooks").text
 
 
 def test_what_an_audit_kept_is_not_found_by_way_of_another_tenants_audit(
@@ -104,7 +124,8 @@ def test_what_an_audit_kept_is_not_found_by_way_of_another_tenants_audit(
     nested = [(method, path) for method, path in operations(bench) if path.count("{") == 2]
     answers = [ask(bench, stranger, path.format(**{**mine, "audit_id": own}), method) for method, path in nested]
     assert {answer.status_code for answer in answers} == {404}
-    assert {answer.json()["code"] for answer in answers} == {"EVIDENCE_NOT_FOUND", "MITIGATION_NOT_FOUND"}
+    found = {answer.json()["code"] for answer in answers}
+    assert found == {"EVIDENCE_NOT_FOUND", "MITIGATION_NOT_FOUND", "WEBHOOK_NOT_FOUND"}
 
 
 def test_equal_keys_and_requests_of_two_tenants_are_two_audits(

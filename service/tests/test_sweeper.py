@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from ledger import holdings, units, workers
+from ledger import holdings, units, webhooks, workers
 from palimpsest.renderings import dsse
 from palimpsest.tests.example import a_report
 from palimpsest.verification import attested
 from service import children
 from service.sweeper import chores, collection, run, run_together, sweep
 from service.tests.conftest import Bench
+from service.tests.receivers import receiving
 
 Asked = Callable[..., dict[str, Any]]
 ROOT = Path(__file__).parents[2]
@@ -229,6 +230,27 @@ def test_the_process_signs_with_the_key_under_its_home(bench: Bench, asked: Aske
     key = dsse.public_key((tmp_path / "signing-key.pub").read_bytes())
     assert attested(bench.client.get(address).content, [key]).sentence.endswith("finding")
     assert '"reports_rendered": 1' in log.read_text()
+
+
+def test_the_process_tells_webhooks(bench: Bench, asked: Asked, tmp_path: Path) -> None:
+    """To a host of one's own network that its environment names."""
+    with receiving() as receiver:
+        with bench.ledger.writing() as connection:
+            every = ["audit.succeeded"]
+            webhooks.create(connection, "local", url=receiver.url, events=every, secret="whsec_" + "A" * 44)
+        bench.submitted(asked())
+        bench.conclude(b"{}")
+        named = {"PALIMPSEST_OUTBOUND_PRIVATE_HOSTS": '["127.0.0.1"]'}
+        environment = {**os.environ, "PALIMPSEST_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **named}
+        log = tmp_path / "sweeper.log"
+        sweeper = children.start("sweeper", [sys.executable, "-m", "service.sweeper"], environment=environment, log=log)
+        try:
+            ends = time.monotonic() + 120
+            while time.monotonic() < ends and not receiver.heard:
+                time.sleep(0.05)
+        finally:
+            children.stop([sweeper])
+    assert b'"type":"audit.succeeded"' in receiver.heard[0].body, sweeper.tail()
 
 
 def test_a_key_that_cannot_be_used_ends_the_process_at_its_start(tmp_path: Path) -> None:
