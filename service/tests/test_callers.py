@@ -76,7 +76,7 @@ def test_a_browser_sends_the_key_as_a_password(bench: Bench) -> None:
     ]
     refused.append(bench.client.post("/v1/audits/aud_1/cancel", headers=basic(f":{key.key}")))
     refused.append(bench.client.delete(f"/v1/admin/keys/{key.id}", headers=basic(f":{key.key}")))
-    refused.append(bench.client.get("/v1/audits", headers={"Authorization": b"Basic \xff"}))
+    refused.append(bench.client.get("/v1/audits", headers={b"Authorization": b"Basic \xff"}))
     assert set(codes(refused)) == {(401, "API_KEY_INVALID")}
 
 

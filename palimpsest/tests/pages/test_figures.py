@@ -1,5 +1,7 @@
 """Numbers in words."""
 
+from typing import Any
+
 import pytest
 
 from palimpsest.contract.report import Analysed, Drift, Rate, SwitchedOff
@@ -47,7 +49,7 @@ def test_verdicts_are_counted_the_gravest_first() -> None:
 
 def test_an_analysis_is_a_table_whatever_its_fields() -> None:
     """Means with interval and n, distances beside their null, what is nested behind a point, what is missing a dash."""
-    one = {
+    one: dict[str, Any] = {
         "drift": {"value": 0.05, "low": 0.04, "high": 0.06, "n": 16},
         "frechet": {"value": 0.2, "null": 0.1},
         "fid": None,
