@@ -25,6 +25,13 @@ SIZE = (1200, 1000)
 PATIENCE = 60_000
 """Milliseconds for whatever is waited for, on a machine that has other things to do."""
 
+ALL_PICTURES = """() => Promise.all([...document.images].map(picture => new Promise(done => {
+  picture.loading = "eager";
+  if (picture.complete) return done();
+  for (const end of ["load", "error"]) picture.addEventListener(end, done);
+})))"""
+"""Asked by a promise: what Playwright would poll with is what the pages' policy forbids."""
+
 Scheme = Literal["light", "dark"]
 
 
@@ -56,8 +63,7 @@ def opened(browser: Browser, scheme: Scheme = "light", key: str | None = None) -
 
 def whole(page: Page) -> None:
     """Return when every picture of the page is there, also those far down, or has been refused."""
-    page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
-    page.wait_for_function("[...document.images].every(picture => picture.complete)")
+    page.evaluate(ALL_PICTURES)
 
 
 def taken(browser: Browser, url: str, audit_id: str, folder: Path, key: str | None = None) -> None:
