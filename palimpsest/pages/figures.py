@@ -115,8 +115,8 @@ def table(name: str, found: list[Analysed]) -> Table:
 
 
 def column(found: Analysed) -> str:
-    """A mitigation, and for which targets where not for all."""
-    return found.mitigation + (f" ({', '.join(found.targets)})" if found.targets else "")
+    """A mitigation, or the model without any, and for which targets where not for all."""
+    return (found.mitigation or "unmitigated model") + (f" ({', '.join(found.targets)})" if found.targets else "")
 
 
 def cells(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -129,6 +129,8 @@ def cells(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
             yield path, f"{number(value['value'])} (unchanged model: {number(value['null'])})"
         elif isinstance(value, dict):
             yield from cells(value, f"{path}.")
+        elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+            yield path, f"{len(value)} entries, which are in the report itself"
         elif isinstance(value, list):
             yield path, ", ".join(number(each) for each in value[:20]) + (" …" if len(value) > 20 else "") or "none"
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from palimpsest.contract.report import AuditReport, ControlEvidence, Replication, Verdict
+from palimpsest.contract.report import AuditReport, ControlEvidence, Referenced, Replication, Verdict
 from palimpsest.contract.verdicts import VerdictName
 
 Where = Callable[[str], str | None]
@@ -57,7 +57,6 @@ class Strip:
 
     target: str
     prompt: str | None
-    reference: str
     before: list[Picture]
     after: list[After]
 
@@ -71,7 +70,18 @@ def strips(report: AuditReport, where: Where) -> list[Strip]:
     if len(shown) > MOST:
         shown = sorted(shown, key=lambda its: min(GRAVITY.index(each.verdict) for each in by_target[its]))[:MOST]
     asked, as_it_is = requested(report), unmitigated(report)
-    return [strip(target, by_target[target], asked.get(target, {}), as_it_is, where) for target in shown]
+    stand_ins = {each.target_id: each for each in report.references}
+    return [
+        strip(
+            target,
+            by_target[target],
+            prompt=asked.get(target, {}).get("prompt"),
+            original=original(target, asked.get(target, {}), stand_ins.get(target), where),
+            as_it_is=as_it_is,
+            where=where,
+        )
+        for target in shown
+    ]
 
 
 def unmitigated(report: AuditReport) -> set[str]:
@@ -85,34 +95,40 @@ def requested(report: AuditReport) -> dict[str, dict[str, Any]]:
     return {str(row.get("id") or f"target-{n}"): row for n, row in enumerate(listed, start=1)}
 
 
-def strip(target: str, verdicts: list[Verdict], asked: dict[str, Any], as_it_is: set[str], where: Where) -> Strip:
+def strip(
+    target: str, verdicts: list[Verdict], *, prompt: str | None, original: Picture, as_it_is: set[str], where: Where
+) -> Strip:
     """One target's."""
-    first = verdicts[0]
-    before = [original(target, first, asked, where)]
-    if first.before.prompt is not None:
-        before.append(answer("Before, by caption", target, first.before.prompt, None, where))
-    before += [
-        answer(f"Before, by {spaced(probe)}", target, seen, None, where)
-        for probe, seen in first.before.adversarial.items()
-    ]
+    seen = verdicts[0].before
+    before = [original]
+    if seen.prompt is not None:
+        before.append(answer("Before, by caption", target, seen.prompt, None, where))
+    before += [answer(f"Before, by {spaced(name)}", target, its, None, where) for name, its in seen.adversarial.items()]
     after = [
         After(v.mitigation, v.verdict, v.reasons, [] if v.mitigation in as_it_is else pictures(target, v, where))
         for v in verdicts
     ]
-    return Strip(target, asked.get("prompt"), first.reference, before, after)
+    return Strip(target, prompt, before, after)
 
 
-def original(target: str, verdict: Verdict, asked: dict[str, Any], where: Where) -> Picture:
-    """The target's own image, where it came with the request."""
+def original(target: str, asked: dict[str, Any], stand_in: Referenced | None, where: Where) -> Picture:
+    """The target's own image, where it came with the request, or what stands in for it."""
+    if stand_in is not None:
+        return consensus(stand_in, where)
     images = asked.get("images") or []
-    source = shown([str(image.get("sha256")) for image in images[:1]], where)
-    if images:
-        told = "came with the request" + (f", the first of {len(images)}" if len(images) > 1 else "")
-    elif verdict.reference == "consensus":
-        told = "no image was given: the model's own consensus stands in"
-    else:
-        told = "of a registered set, which the audit keeps no copy of"
-    return Picture("Target", f"the target {target}", source, told)
+    if not images:
+        return Picture("Target", target, None, "of a registered set, which the audit keeps no copy of")
+    told = "came with the request" + (f", the first of {len(images)}" if len(images) > 1 else "")
+    return Picture("Target", f"the target {target}", shown([str(images[0].get("sha256"))], where), told)
+
+
+def consensus(stand_in: Referenced, where: Where) -> Picture:
+    """What the unmitigated model draws of the caption again and again; no training image is claimed."""
+    target = stand_in.target_id
+    if stand_in.picture is None:
+        return Picture("No target", target, None, f"no image was given and nothing stands in ({stand_in.reason})")
+    told = f"no image was given: the model's own consensus, of which {stand_in.support} of {stand_in.of} are copies"
+    return Picture("Stands in for the target", f"the consensus for {target}", shown([stand_in.picture], where), told)
 
 
 def pictures(target: str, verdict: Verdict, where: Where) -> list[Picture]:

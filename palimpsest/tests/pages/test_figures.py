@@ -55,6 +55,7 @@ def test_an_analysis_is_a_table_whatever_its_fields() -> None:
         "fid": None,
         "bounds": {"drift": 0.5},
         "passed": [],
+        "layers": [{"name": "a"}, {"name": "b"}],
         "degraded": False,
     }
     two = {"drift": {"value": 0.5, "low": None, "high": None, "n": 1}, "seeds": 4}
@@ -64,6 +65,7 @@ def test_an_analysis_is_a_table_whatever_its_fields() -> None:
             Analysed(mitigation="nemo", targets=[], result=one, reason=None),
             Analysed(mitigation="wanda", targets=["owl", "fox"], result=two, reason=None),
             Analysed(mitigation="esd", targets=[], result=None, reason="METHOD_FAILED"),
+            Analysed(mitigation=None, targets=["owl"], result=None, reason="NO_TRIGGERS"),
         ],
     )
     assert found.columns == ["nemo", "wanda (owl, fox)"]
@@ -73,10 +75,11 @@ def test_an_analysis_is_a_table_whatever_its_fields() -> None:
         "fid": [DASH, DASH],
         "bounds.drift": ["0.5", DASH],
         "passed": ["none", DASH],
+        "layers": ["2 entries, which are in the report itself", DASH],
         "degraded": ["no", DASH],
         "seeds": [DASH, "4"],
     }
-    assert found.failed == [("esd", "METHOD_FAILED")]
+    assert found.failed == [("esd", "METHOD_FAILED"), ("unmitigated model (owl)", "NO_TRIGGERS")]
 
 
 def test_numbers() -> None:

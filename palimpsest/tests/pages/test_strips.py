@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from palimpsest.contract.report import AuditReport
+from palimpsest.contract.report import AuditReport, Referenced
 from palimpsest.pages.strips import MOST, strips
 from palimpsest.tests.example import a_report
 
@@ -59,6 +59,28 @@ def test_what_is_no_digest_is_not_asked_for(named: str) -> None:
 def test_a_prefixed_digest_is_one() -> None:
     """``sha256:`` before it changes nothing."""
     assert told(with_images(f"sha256:{DIGEST}"))[0].before[0].source == DIGEST
+
+
+def test_without_an_image_it_is_said_what_stands_in() -> None:
+    """A consensus is not called the target; where there is none, the reason is told."""
+    found = Referenced(
+        target_id="owl", kind="consensus", flagged_by=["d"], support=5, of=7, agreement=0.9, picture=DIGEST, reason=None
+    )
+    nothing = Referenced(
+        target_id="fox",
+        kind="none",
+        flagged_by=[],
+        support=None,
+        of=None,
+        agreement=None,
+        picture=None,
+        reason="NOT_DETECTED",
+    )
+    owl, fox = told(a_report().model_copy(update={"references": [found, nothing]}))
+    assert (owl.before[0].title, owl.before[0].source) == ("Stands in for the target", DIGEST)
+    assert "consensus, of which 5 of 7 are copies" in owl.before[0].told
+    assert (fox.before[0].title, fox.before[0].source) == ("No target", None)
+    assert "NOT_DETECTED" in fox.before[0].told
 
 
 def test_of_many_targets_the_gravest_are_shown() -> None:
