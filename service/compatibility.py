@@ -105,7 +105,7 @@ def broken(docs: Path) -> list[str]:
     """Every breach that no version excuses."""
     api, api_before = read(docs / "openapi.json"), read(docs / "openapi.baseline.json")
     report, report_before = read(docs / "report.schema.json"), read(docs / "report.schema.baseline.json")
-    found = []
+    found: list[str] = []
     if not raised(api_before["info"]["version"], api["info"]["version"]):
         found += breaches_of_api(api_before, api)
     if not raised(report_before["$id"].rpartition(":")[2], report["$id"].rpartition(":")[2]):
