@@ -46,6 +46,7 @@ NOT_RUN = {
     "python -m worker.export": "it needs a real mitigation: api_tests/test_a_model_is_taken_away.py",
     "palimpsest replay AUDIT TARGET": "a synopsis; palimpsest/tests/test_cli.py",
     "python -m worker.replay": "a synopsis; worker/tests/test_replay.py",
+    "python -m api_tests.screenshots": "it looks at pages in a browser: service/tests/test_pages_in_chromium.py",
     "palimpsest-ledger verify local:": "a head that was noted long ago: ledger/tests/test_accesses.py",
     "palimpsest-ledger restore": "it needs an empty database: ledger/tests/test_backup.py",
 }
@@ -59,6 +60,9 @@ IN_ORDER = [
     "palimpsest audit compare BEFORE AFTER",
     'curl "$PALIMPSEST_URL/v1/audits/$AUDIT/report?format=sarif"',
     "palimpsest audit report $AUDIT --format dsse",
+    "palimpsest audit report $AUDIT --format html --images",
+    "palimpsest audit report $AUDIT --format html -o",
+    "palimpsest page report.json",
     "palimpsest verify report.dsse.json",
     "openssl genpkey",
     "openssl pkey",
@@ -180,7 +184,15 @@ def test_the_commands_do_what_is_said(reader: Reader) -> None:
         ran = reader.types(written[begins], **instead)
         assert ran.returncode == 0, f"{written[begins]}\n{ran.stdout}{ran.stderr}"
         learn(reader, begins, ran.stdout, instead)
-    for name in ("report.json", "report.junit.xml", "report.sarif", "report.dsse.json", "signing-key.pem", "backups"):
+    for name in (
+        "report.json",
+        "report.junit.xml",
+        "report.sarif",
+        "report.dsse.json",
+        "report.html",
+        "signing-key.pem",
+        "backups",
+    ):
         assert (reader.folder / name).exists()
 
 
