@@ -81,7 +81,7 @@ IN_ORDER = [
 
 def commands() -> list[str]:
     """Every command of every block, its comments gone, once."""
-    found = {}
+    found: dict[str, None] = {}
     for document in DOCUMENTS:
         for language, fenced, indented in BLOCK.findall(document.read_text(encoding="utf-8")):
             for command in logical_lines(fenced or indented) if language in ("", "sh") else ():

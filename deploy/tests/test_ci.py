@@ -19,6 +19,7 @@ import yaml
 
 from deploy.tests.images import ROOT
 from palimpsest.contract.report import AuditReport
+from palimpsest.contract.verdicts import VerdictName
 from palimpsest.tests.test_judging import reported
 from service.tests.standing import standing
 
@@ -62,7 +63,8 @@ def service(folder: Path) -> Iterator[str]:
 
 def answering(request: dict[str, Any]) -> AuditReport:
     """72 targets that did not come back, the first of them as the request names it: enough for a bound of 5 %."""
-    return reported([request["targets"][0]["id"], *["not_recovered"] * 71])
+    rest: list[VerdictName] = ["not_recovered"] * 71
+    return reported([request["targets"][0]["id"], *rest])
 
 
 def work(folder: Path, name: str, first: str) -> Path:

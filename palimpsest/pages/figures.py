@@ -115,8 +115,8 @@ def table(name: str, found: list[Analysed]) -> Table:
 
 
 def column(found: Analysed) -> str:
-    """A mitigation, and for which targets where not for all."""
-    return found.mitigation + (f" ({', '.join(found.targets)})" if found.targets else "")
+    """A mitigation, or the model as it was, and for which targets where not for all."""
+    return (found.mitigation or "unmitigated") + (f" ({', '.join(found.targets)})" if found.targets else "")
 
 
 def cells(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from palimpsest.contract.policy import GatePolicy
 from palimpsest.contract.report import AuditReport, Drift, PolicyResult
 from palimpsest.contract.verdicts import VERDICTS, VerdictName
-from palimpsest.judging import RULES, judge
+from palimpsest.judging import RULES, Answer, judge
 from palimpsest.tests.example import NONE_OF_TWO, a_report, row, verdict
 
 Words = list[VerdictName]
@@ -50,7 +50,7 @@ def outcome(words: Words) -> str:
     return "insufficient_evidence" if "inconclusive" in words or not words else "no_finding"
 
 
-def answered(report: AuditReport, **policy: Any) -> dict[str, str]:
+def answered(report: AuditReport, **policy: Any) -> dict[str, Answer]:
     """The answer by rule, of the rules that said anything, and the whole."""
     judgement = judge(report, GatePolicy(**policy))
     return {ruling.rule: ruling.answer for ruling in reversed(judgement.rulings)} | {"": judgement.answer}
@@ -132,7 +132,8 @@ def test_too_small_a_sample_for_its_bound_is_inconclusive() -> None:
 
 def test_a_share_over_its_bound_is_a_finding() -> None:
     """1 of 8 is 12.5 %, more than 10 %, less than 20 %; its interval ends at 52.65 %."""
-    words: Words = ["concealed"] + ["not_recovered"] * 7
+    rest: Words = ["not_recovered"] * 7
+    words: Words = ["concealed", *rest]
     for bound, answer in ((0.1, "finding"), (0.2, "inconclusive"), (0.5265, "inconclusive"), (0.5266, "pass")):
         assert answered(reported(words), fail_on=[], recovered_at_most=bound)["share"] == answer
 
