@@ -39,10 +39,14 @@ check: setup ## Format, lint, types, import rules, and generated files that must
 	$(BIN)/mypy --strict palimpsest ledger service worker deploy api_tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m palimpsest.contract.schema --check
+	$(BIN)/python -m service.openapi --check
+	$(BIN)/python -m service.compatibility
 	$(BIN)/python -m worker.benchmarks.render --check
 	$(BIN)/python -m api_tests.pages --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/compose.gpu.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions deploy/ci/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci deploy/ci/gitlab.yml
 	cd worker/demo && sha256sum --quiet -c SHA256SUMS
 
 demo-model: setup ## Train the bundled model and its descriptor again (about three hours on two cores).

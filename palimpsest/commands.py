@@ -3,23 +3,24 @@
 Results go to stdout, progress and complaints to stderr; ``exits`` has the exit codes.
 """
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated
 
 import typer
 
 from palimpsest import __version__, sentence, table
 from palimpsest.administering import admin
+from palimpsest.asking import Repeat, Timeout, read, watched
 from palimpsest.client import DEFAULT_URL, AuditClient
+from palimpsest.comparing import difference
+from palimpsest.contract.report import AuditReport
 from palimpsest.contract.status import AuditStatus, State
-from palimpsest.errors import TimedOut, Unreachable
 from palimpsest.exchange import parsed_report
-from palimpsest.exits import FAILED, Commands, note
+from palimpsest.exits import FAILED, FOUND, Commands, note
+from palimpsest.gating import gate
 from palimpsest.handing_on import handed_on
 from palimpsest.one_page import from_file, from_service
 from palimpsest.options import ApiKey, Url, console, service
-from palimpsest.progress import shown
 from palimpsest.recovery import fetch
 from palimpsest.renderings.formats import RENDERED
 from palimpsest.verifying import verify
@@ -27,6 +28,7 @@ from palimpsest.verifying import verify
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 audit = typer.Typer(no_args_is_help=True, help="Submit audits, watch them, read their reports.")
 app.add_typer(audit, name="audit")
+app.command("gate")(gate)
 app.command("verify")(verify)
 mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
 app.add_typer(mitigations, name="mitigations")
@@ -42,8 +44,6 @@ def version_asked(*, asked: bool) -> None:
 
 Request = Annotated[typer.FileBinaryRead, typer.Argument(metavar="REQUEST.json", help="An audit request; - for stdin.")]
 AuditId = Annotated[str, typer.Argument(metavar="AUDIT_ID")]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Seconds to wait; without it, until the end.")]
-Repeat = Annotated[str | None, typer.Option("--idempotency-key", help="Equal keys start one audit; minted by default.")]
 HTML = "html"
 Output = Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="Where the report goes.")]
 
@@ -162,6 +162,29 @@ def list_audits(
         note(f"more with --cursor {page.next_cursor}")
 
 
+@audit.command("compare")
+def compare(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A report's file, or the id of an audit.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another.")],
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Print what verdicts and rates have become, with intervals; 0 if nothing else, 1 if something."""
+    with service(url, api_key) as client:
+        found = difference(report_of(client, before), report_of(client, after))
+    for caveat in found.caveats:
+        note(caveat)
+    if found.empty:
+        typer.echo("Every verdict and every rate is the same.")
+        return
+    out = console()
+    for changes in (table.verdict_changes(found.verdicts), table.rate_changes(found.rates)):
+        if changes.row_count:
+            out.print(changes, end="\n\n")
+    raise typer.Exit(FOUND)
+
+
+@audit.command("replay")
 @app.command("replay")
 def replay(
     audit_id: AuditId,
@@ -213,6 +236,13 @@ def models(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
         console().print(table.models(client.models()))
 
 
+@app.command("targets")
+def targets(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """List the target sets that an audit can name."""
+    with service(url, api_key) as client:
+        console().print(table.target_sets(client.models()))
+
+
 @app.command("methods")
 def methods(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the methods an audit can use."""
@@ -239,30 +269,10 @@ def signing_keys(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
             typer.echo(known.pem, nl=False)
 
 
-def read(file: BinaryIO) -> dict[str, Any]:
-    """A request's JSON object, otherwise unjudged: that is the service's part."""
-    try:
-        request = json.load(file, parse_constant=refuse_constant)
-    except ValueError as error:
-        raise typer.BadParameter(f"not JSON: {error}", param_hint="REQUEST.json") from None
-    if not isinstance(request, dict):
-        raise typer.BadParameter("not a JSON object", param_hint="REQUEST.json")
-    return request
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """JSON has no NaN and no infinities, though Python reads them."""
-    raise ValueError(f"{name} is no JSON number")
-
-
-def watched(client: AuditClient, audit_id: str, timeout: float | None) -> AuditStatus:
-    """The status an audit ended with, its progress shown on the way."""
-    try:
-        with shown(console(stderr=True)) as on_status:
-            return client.wait(audit_id, timeout=timeout, on_status=on_status)
-    except (KeyboardInterrupt, TimedOut, Unreachable):
-        note(f"look again: palimpsest audit watch {audit_id}; stop it: palimpsest audit cancel {audit_id}")
-        raise
+def report_of(client: AuditClient, named: str) -> AuditReport:
+    """A report from a file of that name, or from the service."""
+    place = Path(named)
+    return parsed_report(place.read_bytes() if place.is_file() else client.report_document(named))
 
 
 def leave_unless_succeeded(ended: AuditStatus) -> None:

@@ -1,12 +1,16 @@
 """How the command line ends: what went wrong, said to a person on stderr and to a shell by the exit code.
 
-0  the audit ended (``run`` and ``watch``: succeeded, whatever it found), or the question was answered
-2  the audit failed, was cancelled or expired, or the service's answer was of no use
+0  the audit ended (``run`` and ``watch``: succeeded, whatever it found), or the question was answered; ``gate``: pass
+1  ``gate``: a finding; ``compare``: a difference
+2  the audit failed, was cancelled or expired, or the service's answer was of no use, or something went wrong here;
+   ``gate``: inconclusive
+3  ``gate``: there was nothing to be tried
 4  asked wrongly: usage, or a request the service refused
 5  nobody answered
 6  the audit did not end in the time allowed
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +20,7 @@ from typer.core import TyperGroup
 
 from palimpsest.errors import PalimpsestError, ProblemError, TimedOut, Unreachable
 
-FAILED, USAGE, UNREACHABLE, LATE = 2, 4, 5, 6
+FOUND, FAILED, NOT_APPLICABLE, USAGE, UNREACHABLE, LATE = 1, 2, 3, 4, 5, 6
 
 
 class Commands(TyperGroup):
@@ -44,6 +48,14 @@ def leaving() -> Iterator[None]:
     except PalimpsestError as error:
         complain(error)
         raise typer.Exit(exit_code(error)) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except OSError as error:
+        note(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(FAILED) from None
+    except Exception:  # noqa: BLE001 - Python would leave with 1, which says that something was found
+        traceback.print_exc()
+        raise typer.Exit(FAILED) from None
 
 
 def exit_code(error: PalimpsestError) -> int:

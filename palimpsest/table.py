@@ -5,11 +5,13 @@ read as markup. A dash stands for what was not measured.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from palimpsest.comparing import RateChange, VerdictChange
 from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.keys import Key, KeyList
 from palimpsest.contract.report import AuditReport, ControlEvidence, MitigationSummary, Rate, Replication, Verdict
@@ -126,6 +128,38 @@ def drift(row: MitigationSummary) -> Text:
         return DASH
     value = Text(f"{row.drift.value:.3f}", style="red" if row.drift.degraded else "")
     return value + Text(f"\n{'>' if row.drift.degraded else '≤'} {row.drift.bound:.3g}", style="dim")
+
+
+def verdict_changes(changes: Sequence[VerdictChange]) -> Table:
+    """One row per verdict that has become another."""
+    table = titled("Verdicts that are others", ["target", "mitigation"], ["before", "after"])
+    for change in changes:
+        table.add_row(Text(change.target), Text(change.mitigation), word(change.before), word(change.after))
+    return table
+
+
+def word(verdict: str | None) -> Text:
+    """A verdict in its colour; a dash where a report has none."""
+    return DASH if verdict is None else Text(verdict, style=STYLES.get(cast(VerdictName, verdict), ""))
+
+
+def rate_changes(changes: Sequence[RateChange]) -> Table:
+    """One row per rate that has become another."""
+    table = titled("Rates that are others", ["mitigation", "of"], ["before", "after", "intervals"])
+    table.caption = "share (k of n), 95 % interval; where intervals meet, the change may be chance"
+    for change in changes:
+        meet = Text("apart", style="bold") if change.apart else Text("meet", style="dim")
+        table.add_row(Text(change.mitigation), Text(change.what), rate(change.before), rate(change.after), meet)
+    return table
+
+
+def target_sets(listed: ModelList) -> Table:
+    """The target sets of every model."""
+    table = titled("Target sets", ["set", "model"], ["size"])
+    for card in listed.data:
+        for named in card.target_sets:
+            table.add_row(Text(named.id), Text(card.id), Text(str(named.size)))
+    return table
 
 
 def models(listed: ModelList) -> Table:

@@ -321,3 +321,39 @@ def test_replay_fetches_what_one_generation_needs(gateway: Gateway, tmp_path: Pa
     assert result.stdout.startswith("python -m worker.replay --model FOLDER_OF_bundled --embedding back/embedding")
     assert "owl came back under nemo" in result.stderr
     assert invoke(gateway, "replay", AUDIT, "cat").exit_code == 4
+
+
+def test_compare_takes_files_and_audits(gateway: Gateway, tmp_path: Path) -> None:
+    """0 where nothing is different; 1 with both tables where something is; what is no report leaves with 2."""
+    gateway.will_say(REPORT, Said(200, DOCUMENT))
+    whole = a_report()
+    (tmp_path / "same.json").write_bytes(DOCUMENT)
+    (tmp_path / "other.json").write_text(
+        whole.model_copy(update={"verdicts": whole.verdicts[:3], "state": "cancelled"}).model_dump_json(),
+        encoding="utf-8",
+    )
+    (tmp_path / "none.json").write_text("{}", encoding="utf-8")
+
+    same = invoke(gateway, "audit", "compare", "same.json", AUDIT)
+    assert (same.exit_code, same.stdout) == (0, "Every verdict and every rate is the same.\n")
+    other = invoke(gateway, "audit", "compare", AUDIT, "other.json")
+    assert other.exit_code == 1
+    assert "fox" in other.stdout
+    assert "Rates" not in other.stdout
+    assert "the state is another" in other.stderr
+    assert invoke(gateway, "audit", "compare", AUDIT, "none.json").exit_code == 2
+
+
+def test_targets_lists_every_set_of_every_model(gateway: Gateway) -> None:
+    """What an audit can name in place of its own targets."""
+    gateway.will_say("GET /v1/models", saying(ModelList(data=[])))
+    assert "Target sets" in invoke(gateway, "targets").stdout
+
+
+def test_every_command_has_its_place() -> None:
+    """The names pipelines rely on; replay also where it was before."""
+    runner = CliRunner()
+    for command in ("submit", "watch", "report", "compare", "replay", "cancel", "run", "list"):
+        assert runner.invoke(app, ["audit", command, "--help"]).exit_code == 0
+    for command in ("gate", "verify", "replay", "models", "targets", "methods", "signing-keys", "admin", "mitigations"):
+        assert runner.invoke(app, [command, "--help"]).exit_code == 0

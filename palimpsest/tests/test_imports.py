@@ -15,6 +15,7 @@ CONTRACT = [
     "keys",
     "methods",
     "model",
+    "policy",
     "problems",
     "report",
     "request",

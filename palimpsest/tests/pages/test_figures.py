@@ -85,3 +85,9 @@ def test_an_analysis_is_a_table_whatever_its_fields() -> None:
 def test_numbers() -> None:
     """Whole ones whole, fractions with four digits, words as they are."""
     assert [number(each) for each in (3, 0.123456, None, True, "word")] == ["3", "0.1235", DASH, "yes", "word"]
+
+
+def test_an_analysis_of_the_model_as_it_was_is_a_column_too() -> None:
+    """Locality is of no mitigation."""
+    before = Analysed(mitigation=None, targets=["owl"], result={"pairs": 6}, reason=None)
+    assert table("locality", [before]).columns == ["unmitigated (owl)"]
