@@ -55,7 +55,7 @@ def page(rows: list[Row]) -> list[str]:
 
 def units(tries: list[Row]) -> int:
     """The units of a try that submits no more audits than all do."""
-    return min(row["units"] for row in tries if row["lost"] is not None)
+    return min(int(row["units"]) for row in tries if row["lost"] is not None)
 
 
 def line(name: str, tries: list[Row]) -> list[str]:
