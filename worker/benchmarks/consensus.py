@@ -24,7 +24,7 @@ from palimpsest.contract.methods import (
 from worker.benchmarks import bundled, standing
 from worker.benchmarks.running import say, use_cores, write
 from worker.engine.consensus import Consensus, consensus
-from worker.engine.detection import detect
+from worker.engine.detection import compare, neutral_scores
 from worker.engine.items import Item
 from worker.engine.setting import Setting
 
@@ -37,11 +37,21 @@ TOGETHER = 16
 Row = dict[str, Any]
 
 
-def measured(setting: Setting, name: str, items: list[Item], detectors: list[DetectorParams]) -> Iterator[Row]:
+def calibrated(setting: Setting, detectors: list[DetectorParams]) -> dict[str, list[float]]:
+    """By detector, its scores of the neutral prompts that its threshold rests on."""
+    return {params.name: neutral_scores(setting, params) for params in detectors}
+
+
+def measured(
+    setting: Setting, name: str, items: list[Item], detectors: list[DetectorParams], neutral: dict[str, list[float]]
+) -> Iterator[Row]:
     """A row an item that has a caption."""
     items = [item for item in items if item.prompt is not None]
     captions = [item.prompt or "" for item in items]
-    flagged = {params.name: [said.flagged for said in detect(setting, captions, params)] for params in detectors}
+    flagged = {
+        params.name: [said.flagged for said in compare(setting, captions, params, neutral[params.name])]
+        for params in detectors
+    }
     say(f"{name}: {len(detectors)} detectors on {len(items)} captions")
     for start in range(0, len(items), TOGETHER):
         part = items[start : start + TOGETHER]
@@ -79,7 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
     detectors = [params for params in DETECTORS if asked.detectors is None or params.name in asked.detectors]
     use_cores()
     setting, started = bundled.setting(SEED, EFFORT), time.time()
-    rows = [row for name in SETS for row in measured(setting, name, bundled.items(name)[: asked.only], detectors)]
+    neutral = calibrated(setting, detectors)
+    rows = [
+        row for name in SETS for row in measured(setting, name, bundled.items(name)[: asked.only], detectors, neutral)
+    ]
     effort = {"images": setting.effort.images, "hits": setting.effort.hits}
     meta = standing.meta("make consensus", setting, seed=SEED, effort=effort, only=asked.only)
     cost = {"forwards": setting.model.work.forwards, "seconds": round(time.time() - started)}

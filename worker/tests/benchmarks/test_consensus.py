@@ -1,7 +1,7 @@
 """From drawings to raw rows, and from rows to the page."""
 
 from palimpsest.contract.methods import SharpnessParams
-from worker.benchmarks.consensus import measured
+from worker.benchmarks.consensus import calibrated, measured
 from worker.benchmarks.consensus_page import consensus as page
 from worker.engine.items import Item
 from worker.engine.setting import Setting
@@ -16,7 +16,7 @@ META = {
 def test_a_row_says_what_an_audit_would_do(generous: Setting, targets: list[Item]) -> None:
     """Everything is a copy: every caption has a consensus, which is the truth, whether flagged or not."""
     params = SharpnessParams(images=1, false_positive_rate=0.4)
-    rows = list(measured(generous, "targets", targets, [params]))
+    rows = list(measured(generous, "targets", targets, [params], calibrated(generous, [params])))
     assert [(row["item"], row["found"], row["support"], row["of"], row["is_truth"]) for row in rows] == [
         (item.id, True, 1, 1, True) for item in targets
     ]

@@ -194,11 +194,11 @@ def test_another_prompts_start_is_a_neutral_prompts(setting: Setting, targets: l
     assert any(torch.allclose(found(answer), y, atol=1e-6) for y in neutral)
 
 
-def test_without_a_caption_the_start_is_gaussian(setting: Setting, targets: list[Item]) -> None:
-    """A rights-holder has works, not captions. Asked for both kinds, the two Gaussian starts are two."""
+def test_without_a_caption_the_starts_are_generic(setting: Setting, targets: list[Item]) -> None:
+    """A rights-holder has works, not captions. In place of the caption noise and another prompt by turns, all new."""
     silent = replace(targets[0], prompt=None)
     walks = dori.begin(setting, trials(silent), params(starts=["prompt", "gaussian"], restarts=2))
-    assert [walk.start for walk in walks] == ["gaussian"] * 4
+    assert [walk.start for walk in walks] == ["gaussian", "other_prompt", "gaussian", "gaussian"]
     assert len({tuple(walk.y.flatten().tolist()) for walk in walks}) == 4
 
 
