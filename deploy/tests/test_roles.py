@@ -54,6 +54,9 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "webhooks": NOTHING,
         "deliveries": NOTHING,
         "quotas": NOTHING,
+        "images": NOTHING,
+        "target_sets": NOTHING,
+        "target_set_images": NOTHING,
         "alembic_version": READ,
     },
     "gateway": {
@@ -68,6 +71,9 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "webhooks": ALL,
         "deliveries": ALL,
         "quotas": ALL,
+        "images": ALL,
+        "target_sets": ADD | {"DELETE"},
+        "target_set_images": ADD | {"DELETE"},
         "alembic_version": READ,
     },
 }
