@@ -21,6 +21,7 @@ CONTRACT = [
     "schema",
     "signing",
     "status",
+    "uploads",
     "verdicts",
     "webhooks",
 ]
