@@ -27,8 +27,8 @@ from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditSta
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
 from palimpsest.keys import AsyncKeys, Keys
-from palimpsest.webhooks import AsyncWebhooks, Webhooks
 from palimpsest.uploads import AsyncImages, AsyncTargetSets, Images, TargetSets
+from palimpsest.webhooks import AsyncWebhooks, Webhooks
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"

@@ -114,8 +114,8 @@ def _staged(stack: ExitStack, sent: Sent, count: Callable[[int], None]) -> Stage
     png = canonical.png(flat)
     file = stack.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))  # noqa: SIM115 the stack closes it
     file.write(png)
-    digests = [hashlib.sha256(each).hexdigest() for each in (png, content)]
-    return Staged(Picture(*digests, media_type, flat.width, flat.height), file)
+    digest, uploaded = (hashlib.sha256(each).hexdigest() for each in (png, content))
+    return Staged(Picture(digest, uploaded, media_type, flat.width, flat.height), file)
 
 
 def unknown(gateway: Gateway, tenant: str, named: Iterable[tuple[str, str]]) -> list[FieldProblem]:
