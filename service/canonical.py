@@ -27,10 +27,10 @@ TURNS = {
 }
 
 
-def png(image: Image.Image) -> bytes:
-    """The PNG of a decoded picture."""
+def png(flat: Image.Image) -> bytes:
+    """The PNG of a picture that is ``flat``."""
     file = BytesIO()
-    flat(image).save(file, "PNG")
+    flat.save(file, "PNG")
     return file.getvalue()
 
 

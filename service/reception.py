@@ -71,7 +71,12 @@ class Reception:
 def sent(place: int, file: UploadFile) -> Sent:
     """A part of a form; what does not know what it is, is what its bytes are."""
     declared = kind_of(file.content_type)
-    return Sent(f"file.{place}", None if declared in GENERIC else declared, file.file.read)
+
+    def content() -> bytes:
+        file.file.seek(0)
+        return file.file.read()
+
+    return Sent(f"file.{place}", None if declared in GENERIC else declared, content)
 
 
 def listed_as(content_type: str, name: str = "") -> Kind:

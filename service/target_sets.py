@@ -6,7 +6,7 @@ pictures in them become uploaded ones. URLs are kept as data and nothing ever fe
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ledger import accesses, collection, target_sets, uploads
 from ledger.errors import EvidenceMissing, ImageNotFound, TargetSetNotFound
 from ledger.target_sets import KIND, Created
+from ledger.uploads import Picture
 from palimpsest.contract.request import AuditRequest, InlineImage, Target
 from palimpsest.contract.uploads import SetRow, UploadedSet
 from service import audits, rows
@@ -22,7 +23,7 @@ from service.errors import EvidenceRefused, refused
 from service.gateway import Gateway
 from service.identity import SET_ID, checked_set
 from service.rows import Line
-from service.uploads import ATTEMPTS, Sent, Staged, stage, unknown
+from service.uploads import ATTEMPTS, Sent, keep, unknown, verify
 
 MEDIA_TYPE = "application/x-ndjson"
 
@@ -45,12 +46,10 @@ def send(gateway: Gateway, tenant: str, content: bytes, kind: rows.Kind, title: 
     problems = unknown(gateway, tenant, named(lines))
     if problems:
         raise refused(problems)
-    with ExitStack() as stack:
-        staged = stage(stack, inline(lines), pixels)
-        blob = b"".join(written(lines, staged))
-        for _ in range(ATTEMPTS):
-            with suppress(EvidenceMissing):
-                return _kept(gateway, tenant, blob, lines, staged, title)
+    verify(inline(lines), pixels)
+    for _ in range(ATTEMPTS):
+        with suppress(EvidenceMissing):
+            return _kept(gateway, tenant, lines, title)
     raise EvidenceRefused
 
 
@@ -71,28 +70,25 @@ def inline(lines: list[Line]) -> Iterator[Sent]:
                 yield Sent(field, image.media_type, lambda image=image: image.content)  # type: ignore[misc]
 
 
-def written(lines: list[Line], staged: list[Staged]) -> Iterator[bytes]:
+def written(lines: list[Line], pictures: list[Picture]) -> Iterator[bytes]:
     """The rows in the one form: their pictures by digest, nothing that was not given, LF behind each."""
-    made = iter(staged)
+    made = iter(pictures)
     for line in lines:
         row = line.row.model_dump(mode="json", exclude_none=True, exclude={"images", "caption"})
-        digests = [
-            next(made).picture.digest if isinstance(image, InlineImage) else image.digest for image in line.row.images
-        ]
+        digests = [next(made).digest if isinstance(image, InlineImage) else image.digest for image in line.row.images]
         text = {} if line.row.text is None else {"prompt": line.row.text}
         whole = {**row, **text, "images": [{"digest": digest} for digest in digests]}
         yield json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def _kept(gateway: Gateway, tenant: str, blob: bytes, lines: list[Line], staged: list[Staged], title: str) -> Created:
+def _kept(gateway: Gateway, tenant: str, lines: list[Line], title: str) -> Created:
     """One try. Raises EvidenceMissing when a collection was faster."""
-    for each in staged:
-        each.put(gateway.evidence, tenant)
+    pictures = [keep(gateway.evidence, tenant, each) for each in inline(lines)]
+    blob = b"".join(written(lines, pictures))
     try:
         digest = gateway.evidence.put(tenant, blob, name=KIND, kind=KIND, media_type=MEDIA_TYPE).digest
     except OSError as error:
         raise EvidenceRefused from error
-    pictures = [each.picture for each in staged]
     wanted = {digest for _, digest in named(lines)} | {picture.digest for picture in pictures}
 
     def write(connection: Any) -> Created:

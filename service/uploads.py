@@ -6,10 +6,9 @@ ever fetched: a picture is a file of the body, never a URL.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from tempfile import SpooledTemporaryFile
 
 from ledger import accesses, collection, uploads
 from ledger.errors import EvidenceMissing
@@ -29,9 +28,6 @@ from service.images import FORMATS, Overspent, Unreadable
 ATTEMPTS = 3
 """How often blobs are put: a collection may remove one before the row that names it is there."""
 
-IN_MEMORY = 2**20
-"""Bytes of a PNG from which on it waits on the disk until it is kept."""
-
 
 TYPES = {name: media_type for media_type, name in FORMATS.items()}
 
@@ -45,42 +41,22 @@ class Sent:
     content: Callable[[], bytes]
 
 
-@dataclass(frozen=True)
-class Staged:
-    """A picture, and the PNG that was made of it."""
-
-    picture: Picture
-    file: SpooledTemporaryFile[bytes]
-
-    def put(self, store: EvidenceStore, tenant: str) -> None:
-        """Keep the PNG. Raises EvidenceRefused."""
-        self.file.seek(0)
-        try:
-            store.put(tenant, self.file.read(), name=INPUT, kind=INPUT, media_type="image/png")
-        except OSError as error:
-            raise EvidenceRefused from error
-
-
 def send(gateway: Gateway, tenant: str, files: Sequence[Sent], *, pixels: int) -> list[UploadedImage]:
     """Keep every file; raises a Refusal that names each that is no picture, and then none is kept."""
-    with ExitStack() as stack:
-        staged = stage(stack, files, pixels)
-        pictures = [each.picture for each in staged]
-        for _ in range(ATTEMPTS):
-            for each in staged:
-                each.put(gateway.evidence, tenant)
-            with suppress(EvidenceMissing):
-                gateway.ledger.write(lambda connection: uploads.record(connection, tenant, pictures))
-                return [told(picture) for picture in pictures]
+    verify(files, pixels)
+    for _ in range(ATTEMPTS):
+        pictures = [keep(gateway.evidence, tenant, each) for each in files]
+        with suppress(EvidenceMissing):
+            gateway.ledger.write(lambda connection: uploads.record(connection, tenant, pictures))  # noqa: B023
+            return [told(picture) for picture in pictures]
     raise EvidenceRefused
 
 
-def stage(stack: ExitStack, files: Iterable[Sent], most: int) -> list[Staged]:
-    """Decode every file and make it anew. Raises a Refusal that names each that is no picture.
+def verify(files: Iterable[Sent], most: int) -> None:
+    """Decode every file. Raises a Refusal that names each that is no picture.
 
     The one with which they pass ``most`` pixels is the last that is looked at, and is not decoded.
     """
-    staged: list[Staged] = []
     problems: list[FieldProblem] = []
     total = 0
 
@@ -92,7 +68,9 @@ def stage(stack: ExitStack, files: Iterable[Sent], most: int) -> list[Staged]:
 
     for sent in files:
         try:
-            staged.append(_staged(stack, sent, count))
+            if sent.media_type is not None and sent.media_type not in FORMATS:
+                raise Unreadable("an image is PNG, JPEG or WebP")
+            images.decoded(sent.content(), sent.media_type, count).close()
         except Unreadable as error:
             problems.append(FieldProblem(field=sent.field, code=Code.IMAGE_UNREADABLE, detail=str(error)))
         except Overspent:
@@ -101,21 +79,22 @@ def stage(stack: ExitStack, files: Iterable[Sent], most: int) -> list[Staged]:
             break
     if problems:
         raise refused(problems)
-    return staged
 
 
-def _staged(stack: ExitStack, sent: Sent, count: Callable[[int], None]) -> Staged:
-    if sent.media_type is not None and sent.media_type not in FORMATS:
-        raise Unreadable("an image is PNG, JPEG or WebP")
+def keep(store: EvidenceStore, tenant: str, sent: Sent) -> Picture:
+    """Make a verified file anew and keep that. Raises EvidenceRefused.
+
+    Decoded once more: of all the pictures of a request there is never more than one in memory, nor any on the disk.
+    """
     content = sent.content()
-    with images.decoded(content, sent.media_type, count) as image:
+    with images.decoded(content, sent.media_type) as image:
         media_type = TYPES.get(image.format or "", "image/jpeg")  # a camera's MPO is one, too
         flat = canonical.flat(image)
-    png = canonical.png(flat)
-    file = stack.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))  # noqa: SIM115 the stack closes it
-    file.write(png)
-    digest, uploaded = (hashlib.sha256(each).hexdigest() for each in (png, content))
-    return Staged(Picture(digest, uploaded, media_type, flat.width, flat.height), file)
+    try:
+        kept = store.put(tenant, canonical.png(flat), name=INPUT, kind=INPUT, media_type="image/png")
+    except OSError as error:
+        raise EvidenceRefused from error
+    return Picture(kept.digest, hashlib.sha256(content).hexdigest(), media_type, flat.width, flat.height)
 
 
 def unknown(gateway: Gateway, tenant: str, named: Iterable[tuple[str, str]]) -> list[FieldProblem]:

@@ -19,7 +19,7 @@ SEEDS: list[Case] = [case for kind, cases in CASES.items() if kind != "bombs" fo
 def made(content: bytes) -> bytes:
     """The one form of a file."""
     with images.decoded(content, None) as image:
-        return canonical.png(image)
+        return canonical.png(canonical.flat(image))
 
 
 def test_the_one_form_is_its_own() -> None:
@@ -79,7 +79,7 @@ def test_anything_is_a_picture_or_unreadable(content: bytes, said: str | None) -
     """Whatever comes: nothing else is raised, no more pixels are decoded than allowed, and a picture becomes a PNG."""
     with suppress(Unreadable):
         with images.decoded(content, said, most=SMALL) as image:
-            png = canonical.png(image)
+            png = canonical.png(canonical.flat(image))
         with Image.open(BytesIO(png), formats=("PNG",)) as kept:
             assert (kept.mode, kept.info) == ("RGB", {})
             assert 0 < kept.width * kept.height <= SMALL

@@ -100,7 +100,7 @@ def test_grey_of_sixteen_bits_keeps_its_shades() -> None:
     """0, 25700 = 100 · 257 and 65535, by hand: black, 100 of 255, white."""
     picture = Image.new("I;16", (3, 1))
     picture.putdata([0, 25_700, 65_535])
-    assert (images.decode(file_of(picture))[0, 0] * 255).round().tolist() == [0, 100, 255]
+    assert (decode(file_of(picture))[0, 0] * 255).round().tolist() == [0, 100, 255]
 
 
 def test_a_picture_is_turned_as_its_exif_says() -> None:
@@ -111,7 +111,7 @@ def test_a_picture_is_turned_as_its_exif_says() -> None:
     exif[0x0112] = 6
     file = io.BytesIO()
     picture.save(file, "JPEG", exif=exif, quality=95)
-    upright = images.decode(file.getvalue())
+    upright = decode(file.getvalue())
     assert upright.shape == (3, 16, 8)
     assert bool((upright[0, :7] > 0.8).all())
     assert bool((upright[2, 9:] > 0.8).all())
