@@ -16,6 +16,7 @@ from service.tests.routes.test_keys import recorded
 
 MEDIA_TYPES: dict[Kind, str] = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 SETS = "/v1/target-sets"
+Asked = Callable[..., dict[str, Any]]
 
 
 def post(bench: Bench, content: str | bytes, kind: Kind = "jsonl", query: str = "", **headers: str) -> Any:
@@ -201,6 +202,13 @@ def test_rows_that_cannot_be_audited_are_refused_by_the_sets_name(
     answer = bench.post(asked(targets=None, target_set=told.id)).json()
     assert [error["field"] for error in answer["errors"]] == ["target_set.1.images", "target_set.2.region"]
     assert bench.count() == 0
+
+
+def test_the_literatures_captions_are_audited_where_a_detector_is_asked_for(bench: Bench, asked: Asked) -> None:
+    """They have no images: a detector says whether there is anything to look for."""
+    told = kept(bench, HEAD + ROW, "csv")
+    assert codes([bench.post(asked(targets=None, target_set=told.id))]) == [(422, "TARGET_WITHOUT_IMAGE")]
+    bench.submitted(asked(targets=None, target_set=told.id, detectors=[{"kind": "magnitude"}]))
 
 
 @pytest.mark.parametrize("named", ["tset_" + "0" * 26, "tset_1", "bundled:nothing"])
