@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -45,7 +46,7 @@ def a_set(drive: Driver, *pictures: str, digest: str = "d" * 64, tenant: str = T
         return target_sets.create(connection, tenant, title="t", digest=digest, count=2, pictures=pictures)
 
 
-def named(digest: str) -> dict[str, object]:
+def named(digest: str) -> dict[str, Any]:
     """What a submission has that names a picture."""
     request = {"targets": [{"images": [{"media_type": "image/png", "sha256": digest}]}]}
     return {"request": request, "uploads": (digest,)}
@@ -76,9 +77,11 @@ def test_a_picture_is_its_tenants(drive: Driver, store: EvidenceStore) -> None:
         2,
         True,
     )
-    for act in (lambda c: uploads.use(c, "other", [digest]), lambda c: uploads.delete_image(c, "other", digest)):
-        with pytest.raises(ImageNotFound), drive.ledger.writing() as connection:
-            act(connection)
+    with drive.ledger.writing() as connection:
+        with pytest.raises(ImageNotFound):
+            uploads.use(connection, "other", [digest])
+        with pytest.raises(ImageNotFound):
+            uploads.delete_image(connection, "other", digest)
     assert there(drive, digest)
 
 
