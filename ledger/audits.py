@@ -33,6 +33,8 @@ class Submission:
     traceparent: str | None = None
     targets: int = 0
     quota: Quota | None = None
+    uploads: tuple[str, ...] = ()
+    """Digests of pictures that were uploaded before, and that the request names."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ledger import checkpoints
 from ledger.database import Ledger
 from ledger.errors import BackupRefused, EvidenceCorrupt, EvidenceMissing
 from ledger.evidence import PREFIXES, EvidenceStore
-from ledger.schema import evidence
+from ledger.schema import evidence, images, target_sets
 
 SQLITE, DUMP, NOTE, EVIDENCE = "ledger.sqlite", "ledger.dump", "backup.json", "evidence"
 
@@ -119,8 +119,9 @@ def _held(connection: Connection) -> list[tuple[str, str]]:
     chosen = select(evidence.c.tenant_id, evidence.c.digest).where(evidence.c.kind != checkpoints.KIND).distinct()
     if evidence.c.removed_at.name in {column["name"] for column in found.get_columns(evidence.name)}:
         chosen = chosen.where(evidence.c.removed_at.is_(None))
-    rows = connection.execute(chosen.order_by(evidence.c.tenant_id, evidence.c.digest))
-    return [(row.tenant_id, row.digest) for row in rows]
+    uploaded = [select(t.c.tenant_id, t.c.digest) for t in (images, target_sets) if found.has_table(t.name)]
+    rows = {(row.tenant_id, row.digest) for each in (chosen, *uploaded) for row in connection.execute(each)}
+    return sorted(rows)
 
 
 def _everything(store: EvidenceStore) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
     retire      rows past their kind's time, and states of units that have ended (``ledger.checkpoints``):
                 ``removed_at`` is set, the row and its digest stay
+    expire      pictures that were uploaded and that nothing has used for their time (``ledger.uploads``)
     condemn     blobs that no row holds any more: those of retired rows, and what an interrupted unit left behind
     remove      a grace period later, if still no row holds the blob and nobody has put it again meanwhile
 
@@ -15,7 +16,7 @@ import time
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, select, tuple_, update
 
-from ledger import checkpoints, holdings
+from ledger import checkpoints, holdings, uploads
 from ledger.database import Ledger, now, upsert
 from ledger.evidence import PREFIXES, EvidenceStore
 from ledger.retention import REPORT, Retention
@@ -39,7 +40,7 @@ class Collector:
         if time.monotonic() >= self._looked_at + self._retention.collect_seconds:
             self._looked_at = time.monotonic()
             with self._ledger.writing() as connection:
-                retired = retire(connection, self._retention)
+                retired = retire(connection, self._retention) + expire_uploads(connection, self._retention)
             condemn_strays(self._ledger, self._store, self._retention, self._prefix())
         return retired + remove(self._ledger, self._store, self._retention)
 
@@ -91,6 +92,14 @@ def _retire(connection: Connection, over: Select[tuple[str, str, str]]) -> int:
     for tenant in {row.tenant_id for row in rows}:
         condemn(connection, tenant, [row.digest for row in rows if row.tenant_id == tenant])
     return len(rows)
+
+
+def expire_uploads(connection: Connection, retention: Retention) -> int:
+    """Remove up to a batch of uploaded pictures that nothing has used for their time; how many."""
+    gone = uploads.expire(connection, retention.upload_days, retention.retire_batch)
+    for tenant in {tenant for tenant, _ in gone}:
+        condemn(connection, tenant, [digest for its, digest in gone if its == tenant])
+    return len(gone)
 
 
 def condemn(connection: Connection, tenant: str, digests: list[str]) -> None:

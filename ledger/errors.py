@@ -12,6 +12,9 @@
   x QuotaExceeded       the tenant has as much open as it may have
   x WebhookNotFound     no such webhook for this tenant
   x DeliveryNotFound    the webhook was never told this
+  x ImageNotFound       no such uploaded image for this tenant
+  x ImageInUse          an uploaded target set names the image
+  x TargetSetNotFound   no such uploaded target set for this tenant
   x AccessLogBroken     a row of the access log is missing or is not what was written
   x SchemaOutOfDate     the database has not been upgraded to this code's schema
 """
@@ -71,6 +74,18 @@ class WebhookNotFound(LedgerError):
 
 class DeliveryNotFound(LedgerError):
     """No such delivery of this webhook."""
+
+
+class ImageNotFound(LedgerError):
+    """No such uploaded image for this tenant."""
+
+
+class ImageInUse(LedgerError):
+    """An uploaded target set names the image, which stays as long as the set does."""
+
+
+class TargetSetNotFound(LedgerError):
+    """No such uploaded target set for this tenant."""
 
 
 class AccessLogBroken(LedgerError):

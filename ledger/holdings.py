@@ -1,6 +1,7 @@
 """Which audit holds which blob: the rows of evidence, written after their blobs and never removed with them.
 
 But for one kind, the newest state of a unit under way, whose row the next state takes over (``ledger.checkpoints``).
+What was uploaded ahead of any audit is held by a row of its own (``ledger.uploads``, ``ledger.target_sets``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, insert, select
 from ledger.database import now
 from ledger.errors import EvidenceMissing
 from ledger.evidence import Kept
-from ledger.schema import condemned, evidence
+from ledger.schema import condemned, evidence, images, target_sets
 
 INPUT = "target_image"
 """The kind of an image that came with a request."""
@@ -44,10 +45,10 @@ def hold_images(connection: Connection, asked: Sequence[tuple[str, str, dict[str
     Raises EvidenceMissing as ``hold`` does. All are spared before any is written down, so that of two batches neither
     waits for the other in a circle.
     """
-    images = [(tenant, audit_id, images_of(request)) for tenant, audit_id, request in asked]
-    for tenant in sorted({tenant for tenant, _, _ in images}):
-        spare(connection, tenant, [digest for its, _, found in images if its == tenant for digest in found])
-    for tenant, audit_id, found in images:
+    named = [(tenant, audit_id, images_of(request)) for tenant, audit_id, request in asked]
+    for tenant in sorted({tenant for tenant, _, _ in named}):
+        spare(connection, tenant, [digest for its, _, found in named if its == tenant for digest in found])
+    for tenant, audit_id, found in named:
         rows = [
             {"name": f"image-{n}", "kind": INPUT, "digest": digest, "media_type": media_type}
             for n, (digest, media_type) in enumerate(found.items())
@@ -74,25 +75,27 @@ def spare(connection: Connection, tenant: str, digests: list[str]) -> None:
 
 
 def held(connection: Connection, tenant: str, digests: list[str]) -> set[str]:
-    """Those of these blobs that an audit of the tenant still holds."""
+    """Those of these blobs that an audit of the tenant still holds, or that were uploaded and are still there."""
     found: set[str] = set()
-    for some in _few(digests):
-        chosen = select(evidence.c.digest).where(
-            evidence.c.tenant_id == tenant, evidence.c.digest.in_(some), evidence.c.removed_at.is_(None)
-        )
-        found |= set(connection.execute(chosen.distinct()).scalars())
+    for some in few(digests):
+        for table in (evidence, images, target_sets):
+            chosen = select(table.c.digest).where(table.c.tenant_id == tenant, table.c.digest.in_(some))
+            if table is evidence:
+                chosen = chosen.where(evidence.c.removed_at.is_(None))
+            found |= set(connection.execute(chosen.distinct()).scalars())
     return found
 
 
 def _condemned(connection: Connection, tenant: str, digests: list[str]) -> list[str]:
     found: set[str] = set()
-    for some in _few(digests):
+    for some in few(digests):
         chosen = select(condemned.c.digest).where(condemned.c.tenant_id == tenant, condemned.c.digest.in_(some))
         found |= set(connection.execute(chosen).scalars())
     return sorted(found)
 
 
-def _few(digests: list[str]) -> Iterator[list[str]]:
+def few(digests: list[str]) -> Iterator[list[str]]:
+    """As many as a statement takes, and then the next."""
     for start in range(0, len(digests), _MOST_PARAMETERS):
         yield digests[start : start + _MOST_PARAMETERS]
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Insert, Table, TableValuedAlias, func, insert, literal, select, tuple_
 from ulid import ULID
 
-from ledger import audits, holdings, quota, schema
+from ledger import audits, holdings, quota, schema, uploads
 from ledger.audits import Accepted, AuditRow, StageRow, Submission
 from ledger.catalogue import HOME
 from ledger.database import now, upsert
@@ -52,7 +52,8 @@ def take(connection: Connection, asked: Sequence[Asked]) -> list[Taken | KeyReus
 
     One answer for each, in order: KeyReused where the idempotency key belongs to another request, QuotaExceeded where
     the tenant has too much open for a new audit; then its key stays free. Raises EvidenceMissing when an image that
-    one of them names has just been removed; then nothing is to be committed.
+    one of them brings has just been removed, ImageNotFound when one that was uploaded is not there any more; then
+    nothing is to be committed.
     """
     refused = _over_quota(connection, asked)
     admitted = [one for place, one in enumerate(asked) if place not in refused]
@@ -201,6 +202,9 @@ def _create(connection: Connection, new: list[New]) -> dict[str, AuditRow]:
     listed = [one.values() for one in new]
     for statement in _inserts(connection.dialect.name) if new else ():
         connection.execute(statement, {"listed": listed})
+    for tenant in sorted({one.tenant for one in new}):
+        named = {digest for one in new if one.tenant == tenant for digest in one.submission.uploads}
+        uploads.use(connection, tenant, named)
     holdings.hold_images(connection, [(one.tenant, one.audit_id, one.submission.request) for one in new])
     return {one.audit_id: _standing(one) for one in new}
 

@@ -19,6 +19,7 @@ class Retention(BaseSettings):
     embedding_days: float = Field(7.0, ge=0, description="embeddings that a search found")
     artifact_days: float = Field(7.0, ge=0, description="what mitigations made")
     other_days: float = Field(7.0, ge=0, description="anything else")
+    upload_days: float = Field(30.0, ge=0, description="uploaded images, from when they were last sent or named")
     grace_seconds: float = Field(
         86_400.0,
         ge=0,

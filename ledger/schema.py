@@ -274,6 +274,45 @@ accesses = Table(
     PrimaryKeyConstraint("tenant_id", "seq"),
 )
 
+images = Table(
+    "images",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("uploaded", String(64), nullable=False),
+    Column("media_type", String(100), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("used_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "digest"),
+    Index(None, "used_at"),
+)
+
+target_sets = Table(
+    "target_sets",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("id", _ID, nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index(None, "tenant_id", "digest", unique=True),
+)
+
+target_set_images = Table(
+    "target_set_images",
+    metadata,
+    Column("tenant_id", _TENANT, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("target_set_id", _ID, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "digest", "target_set_id"),
+    Index(None, "tenant_id", "target_set_id"),
+)
+
 OPEN_AUDITS = ("queued", "running", "cancelling")
 TERMINAL_AUDITS = ("succeeded", "failed", "cancelled", "expired")
 OPEN_UNITS = ("waiting", "queued", "leased")

@@ -27,6 +27,7 @@ from palimpsest.contract.status import Admitted, AuditEvent, AuditList, AuditSta
 from palimpsest.exchange import Answer, Call, OnStatus, Pause, Request, Talk, Unanswered
 from palimpsest.following import BROKE_OFF, Following
 from palimpsest.keys import AsyncKeys, Keys
+from palimpsest.uploads import AsyncImages, AsyncTargetSets, Images, TargetSets
 from palimpsest.webhooks import AsyncWebhooks, Webhooks
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class AuditClient:
         )
         self.keys = Keys(self._talk)
         self.webhooks = Webhooks(self._talk)
+        self.images, self.target_sets = Images(self._talk), TargetSets(self._talk)
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +198,7 @@ class AsyncAuditClient:
         )
         self.keys = AsyncKeys(self._talk)
         self.webhooks = AsyncWebhooks(self._talk)
+        self.images, self.target_sets = AsyncImages(self._talk), AsyncTargetSets(self._talk)
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from palimpsest.one_page import from_file, from_service
 from palimpsest.options import ApiKey, Url, console, service
 from palimpsest.recovery import fetch
 from palimpsest.renderings.formats import RENDERED
+from palimpsest.uploading import images, targets
 from palimpsest.verifying import verify
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -33,6 +34,8 @@ app.command("verify")(verify)
 mitigations = typer.Typer(no_args_is_help=True, help="Take away what an audit's mitigations made.")
 app.add_typer(mitigations, name="mitigations")
 app.add_typer(admin, name="admin")
+app.add_typer(targets, name="targets")
+app.add_typer(images, name="images")
 
 
 def version_asked(*, asked: bool) -> None:

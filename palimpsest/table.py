@@ -16,6 +16,7 @@ from palimpsest.contract.catalogue import MethodList, ModelList
 from palimpsest.contract.keys import Key, KeyList
 from palimpsest.contract.report import AuditReport, ControlEvidence, MitigationSummary, Rate, Replication, Verdict
 from palimpsest.contract.status import AuditList
+from palimpsest.contract.uploads import UploadedSetList
 from palimpsest.contract.verdicts import VerdictName
 from palimpsest.contract.webhooks import DeliveryList, Webhook, WebhookList
 
@@ -188,6 +189,17 @@ def audits(listed: AuditList) -> Table:
         created = status.created_at.strftime("%Y-%m-%d %H:%M")
         cells = (status.id, status.state, status.model, f"{status.progress:.0%}", status.outcome or "–", created)
         table.add_row(*map(Text, cells))
+    return table
+
+
+def target_sets(listed: UploadedSetList) -> Table:
+    """One page of uploaded target sets. An id stays on its line, for it is copied."""
+    table = titled("Target sets", [], ["set", "targets", "pictures"])
+    for name in ("title", "created"):
+        table.add_column(name, overflow="fold", min_width=len(name), no_wrap=name == "created")
+    for known in listed.data:
+        created = known.created_at.strftime("%Y-%m-%d %H:%M")
+        table.add_row(*map(Text, (known.id, str(known.count), str(known.images), known.title, created)))
     return table
 
 

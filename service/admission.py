@@ -4,7 +4,7 @@ Everything is looked at and everything wrong is said at once, but pictures are o
 otherwise fine. A prompt longer than the tokenizer takes is admitted: the engine truncates it and the report says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from palimpsest.contract.catalogue import ModelCard, TargetSet
 from palimpsest.contract.methods import (
@@ -34,14 +34,30 @@ WITHOUT_IMAGE = {
     "controls": "give at least one image: nothing stands in for a control's",
 }
 
+NO_SUCH_SET = "the model has no such set, see GET /v1/models, and none was sent, see GET /v1/target-sets"
 
-def admit(request: AuditRequest, offer: Offer, *, pixels: int = images.MOST_TOGETHER) -> ModelCard:
-    """The model to be audited; raises a Refusal that names every field at fault. ``pixels`` are decoded at most."""
+
+def admit(
+    request: AuditRequest,
+    offer: Offer,
+    *,
+    pixels: int = images.MOST_TOGETHER,
+    sources: tuple[str, str] = ("targets", "controls"),
+    missing: Sequence[FieldProblem] = (),
+) -> ModelCard:
+    """The model to be audited; raises a Refusal that names every field at fault. ``pixels`` are decoded at most.
+
+    ``sources`` are the fields that targets and controls came by, ``missing`` what is wrong with pictures that were to
+    be there already.
+    """
     card, baseline = offer.model(request.model), offer.model(request.baseline_model)
     problems = list(_about_the_model(request, offer, card, baseline))
     problems += _about_the_methods(request, offer, baseline or card)
-    problems += _about_the_targets("targets", request.targets, detected=bool(request.detectors))
-    problems += _about_the_targets("controls", request.controls, detected=False)
+    given = {"targets": request.targets, "controls": request.controls}
+    for source, (listed, targets) in zip(sources, given.items(), strict=True):
+        judged = listed == "targets" and bool(request.detectors)
+        problems += _about_the_targets(source, targets, None if judged else WITHOUT_IMAGE[listed])
+    problems += missing
     problems = problems or images.unreadable(request, pixels)
     if problems or card is None:
         raise refused(problems)
@@ -67,7 +83,7 @@ def _about_the_model(
     known = sets(request, offer) if card else None
     for field, named in (("target_set", request.target_set), ("control_set", request.control_set)):
         if known is not None and named is not None and named not in known:
-            yield _problem(field, Code.UNKNOWN_TARGET_SET, "the model has no such set; GET /v1/models lists them")
+            yield _problem(field, Code.UNKNOWN_TARGET_SET, NO_SUCH_SET)
 
 
 def _unfit(request: AuditRequest, card: ModelCard | None, baseline: ModelCard | None) -> str | None:
@@ -125,8 +141,8 @@ def _pictured(request: AuditRequest, offer: Offer) -> int:
     return 2 if known is None else known.size
 
 
-def _about_the_targets(source: str, targets: list[Target] | None, *, detected: bool) -> list[FieldProblem]:
-    """``detected``: detectors say of a prompt alone whether there is anything to look for."""
+def _about_the_targets(source: str, targets: list[Target] | None, imageless: str | None) -> list[FieldProblem]:
+    """``imageless`` is what is wrong with a target without an image; None where detectors judge its prompt."""
     problems = []
     for place, target in enumerate(targets or []):
         where = f"{source}.{place}"
@@ -135,9 +151,8 @@ def _about_the_targets(source: str, targets: list[Target] | None, *, detected: b
             problems.append(_problem(f"{where}.region", Code.REGION_UNSUPPORTED, detail))
         if not target.images and not (target.prompt or "").strip():
             problems.append(_problem(where, Code.TARGET_EMPTY, "give an image, a prompt, or best both"))
-        elif not target.images and not detected:
-            detail = WITHOUT_IMAGE[source]
-            problems.append(_problem(f"{where}.images", Code.TARGET_WITHOUT_IMAGE, detail))
+        elif not target.images and imageless is not None:
+            problems.append(_problem(f"{where}.images", Code.TARGET_WITHOUT_IMAGE, imageless))
     return problems
 
 

@@ -36,10 +36,12 @@ from service.routes import (
     exhibits,
     exports,
     health,
+    images,
     keys,
     metrics,
     pages,
     reports,
+    target_sets,
     webhooks,
 )
 from service.routes.documented import as_problem_json, with_requests
@@ -80,9 +82,10 @@ def create_app(
     app.state.desk = Desk(app.state.gateway, settings)
     app.state.private_hosts = frozenset(settings.outbound_private_hosts)
     app.state.meters = Meters(ledger, seconds=settings.metrics_seconds)
-    audits.add_direct(app.router)
-    told = (audits, events, reports, exhibits, exports, catalogue, keys, accesses, webhooks)
-    for routes in (*told, health, metrics, pages):
+    for direct in (audits, images, target_sets):
+        direct.add_direct(app.router)
+    told = (audits, images, target_sets, events, reports, exhibits, exports, catalogue)
+    for routes in (*told, keys, accesses, webhooks, health, metrics, pages):
         app.include_router(routes.router)
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)

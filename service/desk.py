@@ -15,6 +15,7 @@ from service.keyring import Keyring
 from service.limits import Limits
 from service.quota import of_the_deployment
 from service.reading import Reader
+from service.reception import Reception
 from service.settings import Settings
 from service.standings import Standings
 from service.tailer import Tailer
@@ -40,6 +41,7 @@ class Desk:
         self.tailer = Tailer(gateway.ledger, pause=settings.tail_seconds, most=settings.streams_per_tenant)
         quota = of_the_deployment(settings)
         self.intake = Intake(gateway, self._lookout, pixels=settings.pixel_limit, quota=quota)
+        self.reception = Reception(gateway, pixels=settings.pixel_limit)
         self._rings: Together[None, None] = Together(in_thread(self._ring), most=EVERYBODY, rest=REST)
         self._doorbell = gateway.doorbell
 

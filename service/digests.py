@@ -7,7 +7,7 @@ from typing import Any
 from ledger.intake import ENDPOINT
 from palimpsest.contract.catalogue import ModelCard
 
-BESIDES = ("labels", "force_new")
+BESIDES = ("labels", "force_new", "sets")
 """What does not change the answer."""
 
 

@@ -23,11 +23,14 @@ from ledger import database
 from ledger.errors import (
     AlreadyTerminal,
     DeliveryNotFound,
+    ImageInUse,
+    ImageNotFound,
     KeyNotFound,
     KeyReused,
     LedgerError,
     NotFound,
     QuotaExceeded,
+    TargetSetNotFound,
     WebhookNotFound,
 )
 from palimpsest.contract.problems import Code, FieldProblem, Problem
@@ -69,6 +72,13 @@ STATUS: dict[Code, Status] = {
     Code.IMAGE_UNREADABLE: Status(422, "An image cannot be read"),
     Code.TOO_MANY_PIXELS: Status(422, "The images of the request are too large together"),
     Code.REGION_UNSUPPORTED: Status(422, "Regions are not supported yet"),
+    Code.UNKNOWN_IMAGE: Status(422, "There is no such uploaded image"),
+    Code.IMAGE_NOT_FOUND: Status(404, "There is no such image"),
+    Code.IMAGE_IN_USE: Status(409, "A target set names the image"),
+    Code.MEDIA_TYPE_UNSUPPORTED: Status(415, "The body is of a kind that is not read here"),
+    Code.TEXT_NOT_UTF8: Status(422, "A list of targets is not UTF-8"),
+    Code.ROW_INVALID: Status(422, "A row of a list of targets cannot be read"),
+    Code.TARGET_SET_NOT_FOUND: Status(404, "There is no such target set"),
     Code.BASELINE_MODEL_UNSUPPORTED: Status(422, "This baseline model cannot stand beside this model"),
     Code.AUDIT_NOT_FOUND: Status(404, "There is no such audit"),
     Code.ROUTE_NOT_FOUND: Status(404, "There is nothing here"),
@@ -231,18 +241,27 @@ def _allow(request: Request) -> dict[str, str]:
 NOT_FOUND: dict[type[LedgerError], tuple[Code, str]] = {
     NotFound: (Code.AUDIT_NOT_FOUND, "no audit has this id"),
     KeyNotFound: (Code.API_KEY_NOT_FOUND, "no API key has this id"),
+    ImageNotFound: (Code.IMAGE_NOT_FOUND, "no uploaded image has this digest"),
+    TargetSetNotFound: (Code.TARGET_SET_NOT_FOUND, "no uploaded target set has this id"),
     WebhookNotFound: (Code.WEBHOOK_NOT_FOUND, "no webhook has this id"),
     DeliveryNotFound: (Code.DELIVERY_NOT_FOUND, "the webhook has no delivery of this id"),
 }
 """What is not there, whoever's it would be."""
+
+FINALLY: dict[type[LedgerError], Code] = {
+    AlreadyTerminal: Code.AUDIT_ALREADY_TERMINAL,
+    ImageInUse: Code.IMAGE_IN_USE,
+}
+"""What is refused for good, in the ledger's own words."""
 
 
 def _ledger(request: Request, error: Exception) -> JSONResponse:
     for kind, told in NOT_FOUND.items():
         if isinstance(error, kind):
             return answer(request, Refusal(*told))
-    if isinstance(error, AlreadyTerminal):
-        return answer(request, Refusal(Code.AUDIT_ALREADY_TERMINAL, str(error), headers=FINAL))
+    for kind, code in FINALLY.items():
+        if isinstance(error, kind):
+            return answer(request, Refusal(code, str(error), headers=FINAL))
     if isinstance(error, KeyReused):
         return answer(request, Refusal(Code.IDEMPOTENCY_KEY_REUSED, str(error)))
     if isinstance(error, QuotaExceeded):

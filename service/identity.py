@@ -2,9 +2,18 @@
 
 import re
 
-from ledger.errors import DeliveryNotFound, KeyNotFound, NotFound, WebhookNotFound
+from ledger.errors import (
+    DeliveryNotFound,
+    ImageNotFound,
+    KeyNotFound,
+    NotFound,
+    TargetSetNotFound,
+    WebhookNotFound,
+)
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
 ID = re.compile(r"aud_[0-9A-Z]{26}")
+SET_ID = re.compile(r"tset_[0-9A-Z]{26}")
 KEY_ID = re.compile(r"key_[0-9A-Z]{26}")
 WEBHOOK_ID = re.compile(r"whk_[0-9A-Z]{26}")
 DELIVERY_ID = re.compile(r"msg_[0-9A-Z]{26}")
@@ -36,3 +45,17 @@ def checked_delivery(delivery_id: str) -> str:
     if not DELIVERY_ID.fullmatch(delivery_id):
         raise DeliveryNotFound(delivery_id)
     return delivery_id
+
+
+def checked_set(set_id: str) -> str:
+    """The same id. Raises TargetSetNotFound for what cannot be an uploaded set's."""
+    if not SET_ID.fullmatch(set_id):
+        raise TargetSetNotFound(set_id)
+    return set_id
+
+
+def checked_image(digest: str) -> str:
+    """The same digest. Raises ImageNotFound for what cannot be an uploaded image's."""
+    if not DIGEST.fullmatch(digest):
+        raise ImageNotFound(digest)
+    return digest

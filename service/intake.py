@@ -14,19 +14,20 @@ from ledger import intake
 from ledger.audits import Submission
 from ledger.catalogue import HOME
 from ledger.database import FAILED, UNREACHABLE
-from ledger.errors import EvidenceMissing, LedgerError
+from ledger.errors import EvidenceMissing, ImageNotFound, LedgerError
 from ledger.intake import Asked, Taken
 from ledger.lookout import Lookout
 from ledger.quota import Quota
-from palimpsest.contract.catalogue import TargetSet
+from palimpsest.contract.catalogue import ModelCard, TargetSet
 from palimpsest.contract.request import AuditRequest, Target
 from palimpsest.contract.status import Admitted
-from service import digests, images, offer
+from service import digests, images, offer, target_sets, uploads
 from service.admission import admit, sets
 from service.errors import CatalogueNotReady, EvidenceRefused
 from service.gateway import Gateway
 from service.observability import traceparent
 from service.offer import Offer
+from service.target_sets import Resolved
 from service.together import Together, in_thread
 
 ATTEMPTS = 3
@@ -52,19 +53,19 @@ class Intake:
         offered = await self._offers.ask(HOME)
         trace = traceparent()
         for _ in range(ATTEMPTS):
-            if has_images(request):
+            if takes_time(request):
                 submission = await run_in_threadpool(self._prepared, tenant, request, key, offered, trace, quota)
             else:
                 submission = self._prepared(tenant, request, key, offered, trace, quota)
-            with suppress(EvidenceMissing):
+            with suppress(EvidenceMissing, ImageNotFound):
                 return await self._records.ask((tenant, submission))
         raise EvidenceRefused
 
-    async def check(self, request: AuditRequest) -> Admitted:
+    async def check(self, tenant: str, request: AuditRequest) -> Admitted:
         """Say what would be accepted; raises the Refusal that a submission would meet. Nothing is kept or recorded."""
         offered = await self._offers.ask(HOME)
-        card = await run_in_threadpool(admit, request, offered, pixels=self._pixels)
-        known = sets(request, offered)
+        found, card = await run_in_threadpool(self._admitted, tenant, request, offered)
+        request, known = found.request, sets(request, offered)
         return Admitted(
             model=card.id,
             model_digest=card.digest,
@@ -76,8 +77,10 @@ class Intake:
     def _prepared(
         self, tenant: str, request: AuditRequest, key: str, offered: Offer, trace: str | None, quota: Quota | None
     ) -> Submission:
-        card = admit(request, offered, pixels=self._pixels)
-        recorded = images.keep(self._gateway.evidence, tenant, request)
+        found, card = self._admitted(tenant, request, offered)
+        recorded = images.keep(self._gateway.evidence, tenant, found.request)
+        if found.sets:
+            recorded["sets"] = found.sets
         return Submission(
             request=recorded,
             request_digest=digests.request_digest(
@@ -89,9 +92,18 @@ class Intake:
             fingerprint=digests.fingerprint(recorded),
             reuse=not request.force_new,
             traceparent=trace,
-            targets=size(sets(request, offered), request.targets, request.target_set),
+            targets=size(sets(found.request, offered), found.request.targets, found.request.target_set),
             quota=quota,
+            uploads=uploads.digests_in(found.request),
         )
+
+    def _admitted(self, tenant: str, request: AuditRequest, offered: Offer) -> tuple[Resolved, ModelCard]:
+        """The request with the rows of uploaded sets, and the model. Raises a Refusal."""
+        found = target_sets.resolved(self._gateway, tenant, request)
+        named = ((target_sets.renamed(found, field), digest) for field, digest in images.named_images(found.request))
+        missing = uploads.unknown(self._gateway, tenant, named)
+        sources = found.source("targets"), found.source("controls")
+        return found, admit(found.request, offered, pixels=self._pixels, sources=sources, missing=missing)
 
     async def _offers_now(self, tenants: Sequence[str]) -> list[Offer | Exception]:
         found = {tenant: await self._offer(tenant) for tenant in set(tenants)}
@@ -121,9 +133,10 @@ class Intake:
         return [answer for one in asked for answer in self._record([one])]
 
 
-def has_images(request: AuditRequest) -> bool:
-    """Whether pictures come with the request, which take time to decode and to keep."""
-    return next(images.inline_images(request), None) is not None
+def takes_time(request: AuditRequest) -> bool:
+    """Whether pictures come with the request, which are decoded and kept, or were sent ahead, which is looked up."""
+    named = target_sets.is_uploaded(request.target_set) or target_sets.is_uploaded(request.control_set)
+    return named or next(images.every_image(request), None) is not None
 
 
 def size(known: dict[str, TargetSet], listed: list[Target] | None, named: str | None) -> int:

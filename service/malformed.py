@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from palimpsest.contract.problems import Code, FieldProblem
+from palimpsest.contract.request import HOW_GIVEN
 
 METHOD_LISTS = ("mitigations", "probes", "scorers", "detectors", "analyses")
 TARGET_LISTS = ("targets", "controls")
@@ -67,8 +68,10 @@ def sentence(finding: Finding) -> str:
 
 
 def _path(finding: Finding) -> Path:
-    """Without the first part, which says whether it is the body, the query or a header."""
-    return list(finding["loc"][1:])
+    """Without the first part, which says whether it is the body, the query or a header, and without an image's tag."""
+    path = list(finding["loc"][1:])
+    tagged = len(path) > 4 and path[0] in TARGET_LISTS and path[2] == "images" and path[4] in HOW_GIVEN
+    return [*path[:4], *path[5:]] if tagged else path
 
 
 def _in_method(path: Path) -> bool:

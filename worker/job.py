@@ -104,10 +104,14 @@ class Job:
 
 
 def request_of(stored: dict[str, Any]) -> AuditRequest:
-    """The request as the ledger keeps it, with its images named by digest, as the contract's own type."""
+    """The request as the ledger keeps it, with its images named by digest, as the contract's own type.
+
+    ``sets`` says which uploaded sets the targets came from, for the reader of the report; they are all in the lists.
+    """
     listed = {
         name: [{**target, "images": []} for target in stored[name]]
         for name in ("targets", "controls")
         if stored.get(name) is not None
     }
-    return AuditRequest.model_validate({**stored, **listed})
+    asked = {name: value for name, value in stored.items() if name != "sets"}
+    return AuditRequest.model_validate({**asked, **listed})

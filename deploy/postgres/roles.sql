@@ -5,11 +5,10 @@
 -- Both roles are there already (logins.sql), own nothing and belong to nothing. What is not granted here is not allowed, so
 -- that a table of a later release is closed until a line here opens it.
 --
--- A worker runs models of unknown origin: it can do its units and nothing else. It sees no API key, no log of accesses and
--- no idempotency key; of signing it can only say that its audit's report is to be signed, of webhooks and their secrets only
--- that its audit has ended. Gateway and sweeper can issue and
--- revoke keys but not change what one opens, and can add to the log of accesses but not change it. Only the owner can, who
--- is used for upgrades and backups.
+-- A worker runs models of unknown origin: it can do its units and nothing else. It sees no API key, no log of accesses, no
+-- idempotency key and no list of what was uploaded; of signing it can only say that its audit's report is to be signed, of
+-- webhooks and their secrets only that its audit has ended. Gateway and sweeper can issue and revoke keys but not change what
+-- one opens, and can add to the log of accesses but not change it. Only the owner can, who is used for upgrades and backups.
 
 \set ON_ERROR_STOP on
 BEGIN;
@@ -28,6 +27,9 @@ GRANT DELETE ON outbox, evidence, condemned, workers TO :"worker", :"gateway";
 GRANT INSERT ON unrendered, endings TO :"worker";
 GRANT SELECT, INSERT, UPDATE, DELETE ON unrendered, endings, webhooks, deliveries, quotas TO :"gateway";
 GRANT SELECT, INSERT ON signing_keys TO :"gateway";
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON images TO :"gateway";
+GRANT SELECT, INSERT, DELETE ON target_sets, target_set_images TO :"gateway";
 
 GRANT SELECT, INSERT, UPDATE ON idempotency TO :"gateway";
 GRANT SELECT, INSERT ON api_keys, accesses TO :"gateway";

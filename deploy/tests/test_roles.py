@@ -22,6 +22,8 @@ from ledger import (
     quota,
     renderings,
     schema,
+    target_sets,
+    uploads,
     webhooks,
     workers,
 )
@@ -54,6 +56,9 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "webhooks": NOTHING,
         "deliveries": NOTHING,
         "quotas": NOTHING,
+        "images": NOTHING,
+        "target_sets": NOTHING,
+        "target_set_images": NOTHING,
         "alembic_version": READ,
     },
     "gateway": {
@@ -68,6 +73,9 @@ MAY: dict[str, dict[str, frozenset[str]]] = {
         "webhooks": ALL,
         "deliveries": ALL,
         "quotas": ALL,
+        "images": ALL,
+        "target_sets": ADD | {"DELETE"},
+        "target_set_images": ADD | {"DELETE"},
         "alembic_version": READ,
     },
 }
@@ -178,6 +186,9 @@ def test_a_worker_cannot_read_keys(owner: Ledger, worker: Ledger) -> None:
         "DELETE FROM endings",
         "SELECT * FROM quotas",
         "UPDATE quotas SET audits = 0",
+        "SELECT digest FROM images",
+        "SELECT title FROM target_sets",
+        "DELETE FROM target_set_images",
         "SET ROLE roles_gateway",
         "SET ROLE postgres",
         "GRANT SELECT ON api_keys TO roles_worker",
@@ -272,6 +283,26 @@ def hooks_and_quotas(gateway: Ledger, ended: str) -> None:
         deliveries.replay(connection, TENANT, hook.id, due.id)
         assert deliveries.forget(connection, older_seconds=0) == 0
         webhooks.remove(connection, TENANT, hook.id)
+
+
+def test_a_gateway_takes_uploads_in_and_lets_them_go(gateway: Ledger, worker: Ledger, tmp_path: Path) -> None:
+    """Pictures and a set are written, named by an audit that a worker then works on, deleted, and collected."""
+    store = EvidenceStore((tmp_path / "evidence").as_uri())
+    digest = store.put(TENANT, b"png", name="i", kind="target_image", media_type="image/png").digest
+    with gateway.writing() as connection:
+        uploads.record(connection, TENANT, [uploads.Picture(digest, "f" * 64, "image/png", 1, 1)] * 2)
+        made = target_sets.create(connection, TENANT, title="t", digest="d" * 64, count=1, pictures=[digest])
+    request = {"targets": [{"images": [{"media_type": "image/png", "sha256": digest}]}]}
+    audit_id = Driver(gateway).planned(report("plan"), request=request, uploads=(digest,))
+    Driver(worker).finish(Driver(worker).claim(audit_id, "report"))
+    with gateway.writing() as connection:
+        assert target_sets.page(connection, TENANT, limit=1) == [
+            target_sets.delete_set(connection, TENANT, made.row.id)
+        ]
+        uploads.delete_image(connection, TENANT, digest)
+    at_once = Retention(target_image_days=0, upload_days=0, grace_seconds=0, collect_seconds=0)
+    assert sweep({"evidence_collected": Collector(gateway, store, at_once).collect})
+    assert store.put_at(TENANT, digest) is None
 
 
 def test_a_gateway_keeps_keys_but_cannot_change_them(gateway: Ledger) -> None:

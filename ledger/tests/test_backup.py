@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from ledger import schema
+from ledger import schema, target_sets, uploads
 from ledger.backup import backup, restore
 from ledger.database import Ledger
 from ledger.errors import BackupRefused, EvidenceMissing
@@ -75,6 +75,18 @@ def test_what_was_lost_comes_back_and_goes_on(rehearsal: Rehearsal, blank: str, 
     work_everything_off(again)
     assert not [row for row in again.rows(schema.audits) if row.state in OPEN_AUDITS]
     again.ledger.close()
+
+
+def test_what_was_uploaded_is_backed_up(rehearsal: Rehearsal) -> None:
+    """A picture and a set's rows, which no audit holds: both are blobs of the backup."""
+    put = rehearsal.store.put
+    picture = put(TENANT, b"picture", name="i", kind="target_image", media_type="image/png").digest
+    rows = put(TENANT, b"rows", name="s", kind="target_set", media_type="application/x-ndjson").digest
+    with rehearsal.drive.ledger.writing() as connection:
+        uploads.record(connection, TENANT, [uploads.Picture(picture, "f" * 64, "image/png", 1, 1)])
+        target_sets.create(connection, TENANT, title="t", digest=rows, count=1, pictures=[picture])
+    made = backup(rehearsal.drive.ledger, rehearsal.store, rehearsal.folder)
+    assert (made.blobs, made.damaged) == (4, [])
 
 
 def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:

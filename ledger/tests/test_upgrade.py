@@ -35,6 +35,9 @@ SINCE = (
     "endings",
     "webhooks",
     "deliveries",
+    "images",
+    "target_sets",
+    "target_set_images",
 )
 """Tables that ledgers of 0001 do not have."""
 ENDS = {

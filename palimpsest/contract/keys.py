@@ -8,8 +8,9 @@ from pydantic import Field
 from palimpsest.contract.model import Asked, Told
 
 Scope = Literal["audits:read", "audits:write", "evidence:read", "admin"]
-"""Read audits, their events, their reports and the catalogue; submit and cancel them; read what was recovered and
-what recovers it, which may be dangerous; issue and revoke keys and look after webhooks. None implies another."""
+"""Read audits, their events, their reports and the catalogue; submit and cancel them, and send what they name; read
+what was recovered and what recovers it, which may be dangerous; issue and revoke keys and look after webhooks. None
+implies another."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 MOST_DAYS = 3650

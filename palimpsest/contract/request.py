@@ -1,10 +1,10 @@
 """What may be asked: which model, which images, which mitigations, at what effort."""
 
 import binascii
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from palimpsest.contract.methods import (
     AdversarialEmbeddingParams,
@@ -61,6 +61,25 @@ class InlineImage(Asked):
         return b"".join(pieces(self.base64))
 
 
+class NamedImage(Asked):
+    """A picture that was sent ahead, by the digest that POST /v1/images told."""
+
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+HOW_GIVEN = ("inline", "named")
+"""pydantic's findings have one of these behind the index of an image."""
+
+
+def how_given(image: Any) -> str:
+    """Which of the two an image is; one that is neither is judged as an inline one."""
+    named = "digest" in image if isinstance(image, Mapping) else isinstance(image, NamedImage)
+    return "named" if named else "inline"
+
+
+Image = Annotated[Annotated[InlineImage, Tag("inline")] | Annotated[NamedImage, Tag("named")], Discriminator(how_given)]
+
+
 class Region(Asked):
     """A rectangle of an image, in shares of its width and height."""
 
@@ -81,7 +100,7 @@ class Target(Asked):
         None, description="names the target in the report; defaults to its place, from target-1"
     )
     prompt: str | None = Field(None, max_length=10_000)
-    images: list[InlineImage] = Field(default_factory=list, max_length=16)
+    images: list[Image] = Field(default_factory=list, max_length=16)
     region: Region | None = None
 
 
@@ -103,7 +122,10 @@ class AuditRequest(Asked):
     baseline_model: str | None = Field(None, max_length=200, description="the model this one was mitigated from")
     targets: list[Target] | None = Field(None, min_length=1, max_length=MOST_TARGETS)
     target_set: str | None = Field(
-        None, max_length=200, validate_default=True, description="a named set under GET /v1/models"
+        None,
+        max_length=200,
+        validate_default=True,
+        description="a named set under GET /v1/models, or the id of one that was sent to POST /v1/target-sets",
     )
     controls: list[Target] | None = Field(None, max_length=MOST_TARGETS)
     control_set: str | None = Field(None, max_length=200)

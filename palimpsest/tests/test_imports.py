@@ -22,6 +22,7 @@ CONTRACT = [
     "schema",
     "signing",
     "status",
+    "uploads",
     "verdicts",
     "webhooks",
 ]

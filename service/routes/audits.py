@@ -54,7 +54,7 @@ async def submit_audit(http: Request) -> Response:
     key, validate_only = KEY.read(http).strip('"'), VALIDATE_ONLY.read(http)
     request = await desk.reader.request(http)
     if validate_only:
-        return told(await desk.intake.check(request))
+        return told(await desk.intake.check(caller.tenant, request))
     taken = await desk.intake.submit(caller.tenant, request, key, counted=caller.actor != KEYLESS)
     headers = {**answers.headers(taken.row, now=time.time()), "Location": answers.address(taken.row)}
     if taken.accepted.replayed:

@@ -7,8 +7,10 @@ from pydantic.json_schema import models_json_schema
 from palimpsest.contract.problems import Code, Problem
 from palimpsest.contract.request import AuditRequest
 from palimpsest.contract.status import Admitted, AuditStatus
+from palimpsest.contract.uploads import MOST_FILES, MOST_TITLE
 from palimpsest.renderings.formats import RENDERED
 from service.errors import MEDIA_TYPE, STATUS
+from service.images import FORMATS
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -30,6 +32,7 @@ ADMISSION = (
     Code.TARGET_WITHOUT_IMAGE,
     Code.IMAGE_UNREADABLE,
     Code.TOO_MANY_PIXELS,
+    Code.UNKNOWN_IMAGE,
     Code.REGION_UNSUPPORTED,
     Code.BASELINE_MODEL_UNSUPPORTED,
     Code.CATALOGUE_NOT_READY,
@@ -129,6 +132,54 @@ BODY: dict[str, Any] = {
     }
 }
 """The body of a submission, which is read by ``service/reading.py`` and not by FastAPI."""
+
+FILES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": MOST_FILES,
+                            "items": {"type": "string", "format": "binary"},
+                        }
+                    },
+                },
+                "encoding": {"file": {"contentType": ", ".join((*FORMATS, "application/octet-stream"))}},
+            }
+        },
+    }
+}
+"""The body of an upload of pictures."""
+_TEXT = {"schema": {"type": "string"}}
+LIST: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": _TEXT,
+            "application/x-ndjson": _TEXT,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "title": {"type": "string", "maxLength": MOST_TITLE},
+                    },
+                },
+                "encoding": {"file": {"contentType": "text/csv, application/x-ndjson"}},
+            },
+        },
+    }
+}
+"""The body of an upload of a list of targets."""
 
 AUDIT_ID = "from the answer to POST /v1/audits"
 

@@ -133,12 +133,12 @@ def test_the_catalogue_is_read_when_there_is_another(
     async def act() -> None:
         desk = Counting(bench)
         for seed in range(3):
-            await desk.check(request(asked, seed=seed))
+            await desk.check("local", request(asked, seed=seed))
         assert reads == ["local"]
         bench.publish(digest="f" * 64)
-        assert (await desk.check(request(asked))).model_digest == "f" * 64
+        assert (await desk.check("local", request(asked))).model_digest == "f" * 64
         bench.publish(engine="engine-2")
-        assert (await desk.check(request(asked))).engine == "engine-2"
+        assert (await desk.check("local", request(asked))).engine == "engine-2"
         assert reads == ["local"] * 3
 
     run(act)

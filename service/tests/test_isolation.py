@@ -14,8 +14,11 @@ from ledger import deliveries, endings, webhooks
 from palimpsest.contract.keys import SCOPES, IssuedKey, Scope
 from palimpsest.contract.webhooks import EVENT_TYPES
 from service.tests.conftest import Bench
+from service.tests.hostile_lists import line
 from service.tests.keyed import a_key, ask, bearing
 from service.tests.routes.test_exports import DELTA, JOINT, mitigated
+from service.tests.routes.test_images import sent
+from service.tests.routes.test_target_sets import kept as targets_sent
 
 Asked = Callable[..., dict[str, Any]]
 Operation = tuple[str, str]
@@ -31,12 +34,16 @@ UNKNOWN = {
     "mitigation_id": "none",
     "webhook_id": "whk_" + "0" * 26,
     "delivery_id": "msg_" + "0" * 26,
+    "image_digest": "0" * 64,
+    "target_set_id": "tset_" + "0" * 26,
 }
 """Ids of nothing."""
 NOT_THERE = {
     "audit_id": "AUDIT_NOT_FOUND",
     "key_id": "API_KEY_NOT_FOUND",
     "webhook_id": "WEBHOOK_NOT_FOUND",
+    "image_digest": "IMAGE_NOT_FOUND",
+    "target_set_id": "TARGET_SET_NOT_FOUND",
 }
 
 
@@ -57,25 +64,31 @@ def with_ids(bench: Bench) -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def mine(bench: Bench, asked: Asked) -> dict[str, str]:
-    """A tenant's audit that has a report, its mitigation, the file that this kept, the webhook it is told to; a key."""
+def mine(bench: Bench, asked: Asked, picture: Callable[..., bytes]) -> dict[str, str]:
+    """A tenant's audit that has a report, its mitigation, the file that this kept, the webhook it is told to; a key.
+
+    And a picture and a list that it sent ahead.
+    """
     with bench.ledger.writing() as connection:
         hook = webhooks.create(connection, "local", url="https://a.example/", events=EVENT_TYPES, secret="whsec_")
     audit_id = mitigated(bench, asked(mitigations=[JOINT]))
     bench.write_report(b'{"mine": true}')
     kept = hashlib.sha256(DELTA).hexdigest()
+    image = sent(bench, picture(color="green")).digest
+    target_set = targets_sent(bench, line(caption="mine")).id
     key_id = a_key(bench, "audits:read").id
     with bench.ledger.writing() as connection:
         endings.fan_out(connection)
         [owed] = deliveries.page(connection, "local", hook.id, limit=2)
     named = {"audit_id": audit_id, "key_id": key_id, "digest": kept, "mitigation_id": "mine"}
-    return {**named, "webhook_id": hook.id, "delivery_id": owed.id}
+    return {**named, "webhook_id": hook.id, "delivery_id": owed.id, "image_digest": image, "target_set_id": target_set}
 
 
 def everything(bench: Bench) -> list[Any]:
     """All that a stranger could have changed."""
     with bench.ledger.reading() as connection:
-        tables = ("audits", "units", "events", "evidence", "webhooks", "deliveries", "api_keys")
+        uploaded = ("images", "target_sets")
+        tables = ("audits", "units", "events", "evidence", *uploaded, "webhooks", "deliveries", "api_keys")
         return [connection.exec_driver_sql(f"SELECT * FROM {table}").all() for table in tables]
 
 
@@ -91,7 +104,7 @@ def test_what_is_another_tenants_is_not_there(bench: Bench, mine: dict[str, str]
         assert (theirs.status_code, theirs.json()["code"]) == (404, NOT_THERE[name]), (method, path)
         assert theirs.content == nothing.content, (method, path)
         cells += 1
-    assert cells >= 7
+    assert cells >= 11
     assert strangers_use(everything(bench)) == strangers_use(before)
     for method, path, _ in with_ids(bench):
         assert ask(bench, owner, path.format(**mine), method).status_code != 404, (method, path)
@@ -108,11 +121,12 @@ def test_no_list_has_anything_of_another_tenants(bench: Bench, mine: dict[str, s
     lists = [path for method, path in operations(bench) if method == "GET" and "{" not in path]
     told = {path: ask(bench, stranger, path) for path in lists}
     assert {path: answer.status_code for path, answer in told.items()} == dict.fromkeys(lists, 200)
-    ids = [mine[name] for name in ("audit_id", "key_id", "digest", "webhook_id")]
+    ids = [mine[name] for name in ("audit_id", "key_id", "digest", "webhook_id", "image_digest", "target_set_id")]
     assert not [path for path, answer in told.items() if any(its in answer.text for its in ids)]
     assert mine["audit_id"] in ask(bench, owner, "/v1/audits").text
     assert mine["key_id"] in ask(bench, owner, "/v1/admin/keys").text
     assert mine["webhook_id"] in ask(bench, owner, "/v1/webhooks").text
+    assert mine["target_set_id"] in ask(bench, owner, "/v1/target-sets").text
 
 
 def test_what_an_audit_kept_is_not_found_by_way_of_another_tenants_audit(

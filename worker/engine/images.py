@@ -1,10 +1,11 @@
 """Pictures in and out: bytes ↔ N×3×H×W tensors."""
 
 import io
+import struct
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from worker.engine.errors import ImageUnreadable
@@ -26,10 +27,25 @@ def decode(content: bytes) -> Tensor:
 def _opened(content: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as opened:
-            rgba = opened.convert("RGBA")
+            rgba = _upright(_eight_bits(opened)).convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageUnreadable("a reference image cannot be decoded") from error
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _eight_bits(opened: Image.Image) -> Image.Image:
+    """Of a grey value of 16 bits, 257 steps are one; Pillow would take every value above 255 for white."""
+    if not opened.mode.startswith("I"):
+        return opened
+    return opened.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says and every viewer shows it; EXIF that cannot be read says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return image
 
 
 def _tensor(flat: Image.Image) -> Tensor:

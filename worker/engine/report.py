@@ -48,7 +48,7 @@ def result_digest(report: AuditReport) -> str:
     data = report.model_dump(mode="json", exclude={"audit_id", "result_digest", "environment"})
     for cost in [*data["cost"]["stages"].values(), data["cost"]["total"]]:
         del cost["seconds"]
-    for name in ("labels", "force_new"):
+    for name in ("labels", "force_new", "sets"):
         data["request"].pop(name, None)
         data["resolved"].pop(name, None)
     return hashlib.sha256(canonical(data)).hexdigest()

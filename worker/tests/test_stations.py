@@ -268,11 +268,11 @@ def test_an_overdue_audit_expires_with_a_report(shop: Shop) -> None:
 
 
 def test_a_request_is_read_back_as_it_was_asked(shop: Shop) -> None:
-    """With digests in place of images."""
+    """With digests in place of images, and without the note of which uploaded sets its targets came from."""
     asked = {"targets": [{"id": "fox", "prompt": "a fox", "images": [inline(0)]}], "seed": 7, "effort": "thorough"}
     row = shop.row(shop.submit(asked))
     assert set(row.request["targets"][0]["images"][0]) == {"media_type", "sha256"}
-    again = request_of(row.request)
+    again = request_of({**row.request, "sets": {"targets": {"id": "tset_1", "digest": "d" * 64, "count": 1}}})
     original = AuditRequest.model_validate({"model": "tiny", **asked})
     assert original.targets is not None
     assert again == original.model_copy(update={"targets": [original.targets[0].model_copy(update={"images": []})]})

@@ -94,3 +94,24 @@ def test_a_picture_can_be_read_as_large_as_it_is() -> None:
     """A 10×30 file is 3×30×10, height before width; read at its own size it is the same."""
     assert decode(file_of(Image.new("RGB", (10, 30), "red"))).shape == (3, 30, 10)
     assert torch.equal(decode(tiny.picture_file(0)), read(tiny.picture_file(0), tiny.SIDE))
+
+
+def test_grey_of_sixteen_bits_keeps_its_shades() -> None:
+    """0, 25700 = 100 · 257 and 65535, by hand: black, 100 of 255, white."""
+    picture = Image.new("I;16", (3, 1))
+    picture.putdata([0, 25_700, 65_535])
+    assert (decode(file_of(picture))[0, 0] * 255).round().tolist() == [0, 100, 255]
+
+
+def test_a_picture_is_turned_as_its_exif_says() -> None:
+    """Orientation 6: the camera was held a quarter turn to the right, and what was left is on top."""
+    picture = Image.new("RGB", (16, 8), "red")
+    picture.paste("blue", (8, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    picture.save(file, "JPEG", exif=exif, quality=95)
+    upright = decode(file.getvalue())
+    assert upright.shape == (3, 16, 8)
+    assert bool((upright[0, :7] > 0.8).all())
+    assert bool((upright[2, 9:] > 0.8).all())
