@@ -239,13 +239,6 @@ def models(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
         console().print(table.models(client.models()))
 
 
-@app.command("targets")
-def targets(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """List the target sets that an audit can name."""
-    with service(url, api_key) as client:
-        console().print(table.target_sets(client.models()))
-
-
 @app.command("methods")
 def methods(url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the methods an audit can use."""

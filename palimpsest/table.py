@@ -154,15 +154,6 @@ def rate_changes(changes: Sequence[RateChange]) -> Table:
     return table
 
 
-def target_sets(listed: ModelList) -> Table:
-    """The target sets of every model."""
-    table = titled("Target sets", ["set", "model"], ["size"])
-    for card in listed.data:
-        for named in card.target_sets:
-            table.add_row(Text(named.id), Text(card.id), Text(str(named.size)))
-    return table
-
-
 def models(listed: ModelList) -> Table:
     """The models a deployment offers."""
     table = titled("Models", ["model", "family", "pixels", "target sets", "not applicable", "digest"])

@@ -69,15 +69,21 @@ def alternatives(documents: Documents, before: Schema, after: Schema, direction:
     said, says = branches(documents.before, before), branches(documents.after, after)
     if "any" in (says if direction == ASKED else said):
         return
-    gone = [name for name in sorted(said.keys() - says.keys()) if not (name == "integer" and "number" in says)]
-    if direction == ASKED:
-        yield from (f"{where}: {name} is no longer taken" for name in gone)
-    else:
-        new = [name for name in sorted(says.keys() - said.keys()) if not (name == "integer" and "number" in said)]
-        yield from (f"{where}: may now be {name}" for name in new)
+    mine, others = (said, says) if direction == ASKED else (says, said)
+    for name in sorted(mine.keys() - others.keys()):
+        pairs = [(mine[name], each) if direction == ASKED else (each, mine[name]) for each in others.values()]
+        if (name == "integer" and "number" in others) or any(kept(documents, *pair, direction) for pair in pairs):
+            continue
+        yield f"{where}: {name} is no longer taken" if direction == ASKED else f"{where}: may now be {name}"
     for name in said.keys() & says.keys():
         if said[name] is not before or says[name] is not after:
             yield from changes(documents, said[name], says[name], direction, where)
+
+
+def kept(documents: Documents, before: Any, after: Any, direction: str) -> bool:
+    """Whether a branch of another name keeps every promise: one schema became one of several of its type."""
+    alike = set(names_of(documents.before, before)) & set(names_of(documents.after, after))
+    return bool(alike) and not any(changes(documents, before, after, direction, ""))
 
 
 def branches(document: Schema, schema: Schema) -> dict[str, Any]:

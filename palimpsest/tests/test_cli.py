@@ -344,12 +344,6 @@ def test_compare_takes_files_and_audits(gateway: Gateway, tmp_path: Path) -> Non
     assert invoke(gateway, "audit", "compare", AUDIT, "none.json").exit_code == 2
 
 
-def test_targets_lists_every_set_of_every_model(gateway: Gateway) -> None:
-    """What an audit can name in place of its own targets."""
-    gateway.will_say("GET /v1/models", saying(ModelList(data=[])))
-    assert "Target sets" in invoke(gateway, "targets").stdout
-
-
 def test_every_command_has_its_place() -> None:
     """The names pipelines rely on; replay also where it was before."""
     runner = CliRunner()

@@ -92,3 +92,15 @@ def test_references_are_followed_and_their_names_are_no_promise() -> None:
     assert found(said, says, TOLD, Tree=tree, Bush=bush | {"properties": bush["properties"] | {"a": TEXT}}) == []
     assert found(said, says, TOLD, Tree=tree, Bush=bush) == ["x.a is gone"]
     assert found(said, either(says, NULL), ASKED, Tree=tree, Bush=tree) == []
+
+
+def test_one_schema_may_become_one_of_several() -> None:
+    """Whoever sends it is still understood; whoever reads it meets another, and one that is gone is missed."""
+    inline, named = an("base64", base64=TEXT), an("digest", digest=TEXT)
+    defined = {"Inline": inline, "Named": named}
+    several = either({"$ref": "#/$defs/Inline"}, {"$ref": "#/$defs/Named"})
+    assert found(inline, several, ASKED, **defined) == []
+    assert found(inline, several, TOLD, **defined) == ["x: may now be #/$defs/Named"]
+    assert found(
+        inline, either({"$ref": "#/$defs/Named"}, {"$ref": "#/$defs/Named2"}), ASKED, Named=named, Named2=named
+    )
