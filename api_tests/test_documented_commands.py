@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 
 from api_tests.stack import ROOT
 from palimpsest.contract.report import AuditReport, ModelIdentity
@@ -66,6 +67,11 @@ IN_ORDER = [
     "palimpsest audit report $AUDIT --format html -o",
     "palimpsest page report.json",
     "palimpsest verify report.dsse.json",
+    "palimpsest images upload",
+    "curl -F file=@cat.jpg",
+    "palimpsest targets upload",
+    "palimpsest targets list",
+    "curl -H 'Content-Type: text/csv'",
     "openssl genpkey",
     "openssl pkey",
     "palimpsest-ledger verify",
@@ -171,6 +177,9 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     asked = json.loads((ROOT / "docs" / "first-audit.json").read_text(encoding="utf-8")) | {"seed": 7}
     (tmp_path / "audit.json").write_text(json.dumps(asked), encoding="utf-8")
     (tmp_path / "policy.json").write_text('{"recovered_at_most": 0.05}', encoding="utf-8")
+    for name, colour in (("cat.jpg", "orange"), ("logo.png", "navy")):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / name)
+    (tmp_path / "suspects.csv").write_text("caption;index\na cat on a mat;1\na logo;2\n", encoding="utf-8")
     with standing(tmp_path / "home", answering, target_sets=sets) as url:
         yield Reader(tmp_path, url)
 

@@ -90,4 +90,4 @@ def test_numbers() -> None:
 def test_an_analysis_of_the_model_as_it_was_is_a_column_too() -> None:
     """Locality is of no mitigation."""
     before = Analysed(mitigation=None, targets=["owl"], result={"pairs": 6}, reason=None)
-    assert table("locality", [before]).columns == ["unmitigated (owl)"]
+    assert table("locality", [before]).columns == ["unmitigated model (owl)"]
