@@ -7,7 +7,7 @@ than are allowed together: a picture of 16 million can be a file of 50 kB. Decod
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +19,7 @@ from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, InlineImage, NamedImage
 from service.errors import EvidenceRefused
 
+Count = Callable[[int], None]
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 MOST_PIXELS = 4096**2
 SCAN, MOST_SCANS = b"\xff\xda", 100
@@ -43,11 +44,16 @@ class Overspent(Exception):
 
 
 def unreadable(request: AuditRequest, most: int = MOST_TOGETHER) -> list[FieldProblem]:
-    """A problem for every inline image that is no image; empty when all can be decoded.
+    """A problem for every inline image that is no image; empty when all can be decoded."""
+    return problems(((field, image.media_type, image.content) for field, image in inline_images(request)), most)
 
-    The picture with which the request passes ``most`` pixels is the last that is looked at, and is not decoded.
+
+def problems(pictures: Iterable[tuple[str, str | None, bytes]], most: int) -> list[FieldProblem]:
+    """A problem for every picture, given by path, type and bytes, that is none; empty when all can be decoded.
+
+    The one with which they pass ``most`` pixels is the last that is looked at, and is not decoded.
     """
-    problems: list[FieldProblem] = []
+    found: list[FieldProblem] = []
     total = 0
 
     def count(pixels: int) -> None:
@@ -56,15 +62,15 @@ def unreadable(request: AuditRequest, most: int = MOST_TOGETHER) -> list[FieldPr
         if total > most:
             raise Overspent
 
-    for field, image in inline_images(request):
+    for field, media_type, content in pictures:
         try:
-            complaint = complaint_about(image.content, image.media_type, count)
+            complaint = complaint_about(content, media_type, count)
         except Overspent:
             detail = f"the images of one request may have {most} pixels together"
-            return [*problems, FieldProblem(field=field, code=Code.TOO_MANY_PIXELS, detail=detail)]
+            return [*found, FieldProblem(field=field, code=Code.TOO_MANY_PIXELS, detail=detail)]
         if complaint:
-            problems.append(FieldProblem(field=field, code=Code.IMAGE_UNREADABLE, detail=complaint))
-    return problems
+            found.append(FieldProblem(field=field, code=Code.IMAGE_UNREADABLE, detail=complaint))
+    return found
 
 
 def inline_images(request: AuditRequest) -> Iterator[tuple[str, InlineImage]]:
@@ -85,8 +91,8 @@ def every_image(request: AuditRequest) -> Iterator[tuple[str, InlineImage | Name
                 yield f"{source}.{row}.images.{column}", image
 
 
-def complaint_about(content: bytes, media_type: str, count: Callable[[int], None] = lambda _: None) -> str | None:
-    """Why these bytes are no picture of this type; None when every pixel can be decoded."""
+def complaint_about(content: bytes, media_type: str | None, count: Count = lambda _: None) -> str | None:
+    """Why these bytes are no picture of this type, or of any; None when every pixel can be decoded."""
     try:
         decoded(content, media_type, count).close()
     except Unreadable as error:
@@ -95,13 +101,15 @@ def complaint_about(content: bytes, media_type: str, count: Callable[[int], None
 
 
 def decoded(
-    content: bytes, media_type: str | None, count: Callable[[int], None] = lambda _: None, *, most: int = MOST_PIXELS
+    content: bytes, media_type: str | None, count: Count = lambda _: None, *, most: int = MOST_PIXELS
 ) -> Image.Image:
     """The picture, every pixel of it, of this type or of any of the three. Raises Unreadable.
 
     ``count`` is told how many pixels there are before any is decoded, and may raise. The size is compared before a
     pixel is touched, and directly: Pillow's own limit warns through a filter that is shared by all threads.
     """
+    if media_type is not None and media_type not in FORMATS:
+        raise Unreadable("an image is PNG, JPEG or WebP")
     formats = tuple(FORMATS.values()) if media_type is None else (FORMATS[media_type],)
     try:
         image = Image.open(BytesIO(content), formats=formats)

@@ -23,7 +23,7 @@ from service.callers import Caller
 from service.errors import EvidenceRefused, refused
 from service.gateway import Gateway
 from service.identity import checked_image
-from service.images import FORMATS, Overspent, Unreadable
+from service.images import FORMATS
 
 ATTEMPTS = 3
 """How often blobs are put: a collection may remove one before the row that names it is there."""
@@ -53,31 +53,8 @@ def send(gateway: Gateway, tenant: str, files: Sequence[Sent], *, pixels: int) -
 
 
 def verify(files: Iterable[Sent], most: int) -> None:
-    """Decode every file. Raises a Refusal that names each that is no picture.
-
-    The one with which they pass ``most`` pixels is the last that is looked at, and is not decoded.
-    """
-    problems: list[FieldProblem] = []
-    total = 0
-
-    def count(pixels: int) -> None:
-        nonlocal total
-        total += pixels
-        if total > most:
-            raise Overspent
-
-    for sent in files:
-        try:
-            if sent.media_type is not None and sent.media_type not in FORMATS:
-                raise Unreadable("an image is PNG, JPEG or WebP")
-            images.decoded(sent.content(), sent.media_type, count).close()
-        except Unreadable as error:
-            problems.append(FieldProblem(field=sent.field, code=Code.IMAGE_UNREADABLE, detail=str(error)))
-        except Overspent:
-            detail = f"the images of one request may have {most} pixels together"
-            problems.append(FieldProblem(field=sent.field, code=Code.TOO_MANY_PIXELS, detail=detail))
-            break
-    if problems:
+    """Decode every file. Raises a Refusal that names each that is no picture."""
+    if problems := images.problems(((sent.field, sent.media_type, sent.content()) for sent in files), most):
         raise refused(problems)
 
 
