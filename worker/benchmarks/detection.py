@@ -5,8 +5,8 @@ Positives are the captions of the bundled targets, negatives all other captions 
 and is on one side only: a third of the negatives of either form calibrates thresholds, the rest evaluates. An image
 has one caption and a glyph one role, so images are split with their captions. No positive is used before evaluation.
 
-Beside the detectors stands what can be told from the captions alone, and what drawings without an image agree on.
-Raw rows go to docs/results/raw/detection.jsonl: one a caption, one a consensus.
+Beside the detectors stands what can be told from the captions alone. Raw rows go to docs/results/raw/detection.jsonl,
+one a caption. What drawings agree on where there is no image, ``make consensus`` measures.
 """
 
 import argparse
@@ -23,9 +23,7 @@ import torch
 from palimpsest.contract.methods import AttentionEntropyParams, BrightEndingParams, MagnitudeParams, SharpnessParams
 from worker.benchmarks import bundled, captions_alone, standing
 from worker.benchmarks.running import use_cores
-from worker.engine.consensus import Consensus, consensus
 from worker.engine.detectors import attention_entropy, bright_ending, magnitude, sharpness
-from worker.engine.items import Item
 from worker.engine.setting import Setting
 
 RAW = Path("docs/results/raw/detection.jsonl")
@@ -33,7 +31,6 @@ SEED = 303
 IMAGES = 4
 CALIBRATION = 3
 """One negative in so many calibrates."""
-DRAWINGS = 8
 Scores = dict[str, list[float]]
 Row = dict[str, Any]
 
@@ -113,32 +110,6 @@ DETECTORS: list[Callable[[Setting, list[str]], Scores]] = [
 ]
 
 
-def agreements(setting: Setting) -> Iterator[Row]:
-    """What eight drawings of a caption agree on, and whether it is the image: targets, and unique negatives."""
-    for name in ("targets", "controls", "unseen"):
-        items = [item for item in bundled.items(name) if "limited edition" in (item.prompt or "")]
-        for start in range(0, len(items), 32):
-            part = items[start : start + 32]
-            found = consensus(setting, {item.id: item.prompt or "" for item in part}, DRAWINGS)
-            yield from (agreement(setting, item, found[item.id], name) for item in part)
-
-
-def agreement(setting: Setting, item: Item, found: Consensus, name: str) -> Row:
-    """One consensus against the image."""
-    score = setting.score(found.picture[None], item)
-    return {
-        "table": "consensus",
-        "set": name,
-        "item": item.id,
-        "found": found.found,
-        "support": found.support,
-        "of": found.of,
-        "agreement": found.agreement,
-        "truth": score.similarity[0],
-        "is_truth": bool(score.hits),
-    }
-
-
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -156,10 +127,8 @@ def main() -> None:
         spent = {"forwards": setting.model.work.forwards - before, "seconds": round(time.time() - began, 1)}
         costs.append({"table": "cost", "what": detector.__name__.removeprefix("by_"), **spent})
         sys.stderr.write(f"[{time.time() - started:6.0f} s] {costs[-1]}\n")
-    agreed = list(agreements(bundled.setting(SEED, "standard")))
-    sys.stderr.write(f"[{time.time() - started:6.0f} s] consensus\n")
     meta = standing.meta("make detection", setting, seed=SEED, images=IMAGES)
-    written = [meta, *costs, *({"table": "caption", **row} for row in rows), *agreed]
+    written = [meta, *costs, *({"table": "caption", **row} for row in rows)]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in written))
 

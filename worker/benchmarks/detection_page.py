@@ -46,10 +46,6 @@ def detection(rows: list[Row]) -> list[str]:
         "",
         *calibrated(captions),
         "",
-        "## Without an image: what drawings agree on",
-        "",
-        *agreed([row for row in rows if row["table"] == "consensus"]),
-        "",
         "## What it cost",
         "",
         *costs(rows),
@@ -181,23 +177,6 @@ def calibrated(captions: list[Row]) -> list[str]:
         lines.append([f"`{name}`", *cells])
     head = ["targets flagged", "unique negatives", "other negatives"]
     return table(["detector", *head, *(f"{cell}, neutral only" for cell in head)], lines)
-
-
-def agreed(rows: list[Row]) -> list[str]:
-    """Consensus found, and whether it is the image."""
-    lines = []
-    for name, sets in (("targets", ["targets"]), ("unique negatives", ["controls", "unseen"])):
-        mine = [row for row in rows if row["set"] in sets]
-        found = [row for row in mine if row["found"]]
-        right = share(above([float(row["is_truth"]) for row in found], 0.5)) if found else "–"
-        similar = f"{sum(row['truth'] for row in found) / len(found):.2f}" if found else "–"
-        lines.append([name, share(above([float(row["found"]) for row in mine], 0.5)), right, similar])
-    return [
-        "Eight drawings of a caption; the medoid is their consensus where at least half of the others are copies of",
-        "it. Is it a copy of the training image?",
-        "",
-        *table(["captions", "have a consensus", "of these, it is the image", "similarity to the image"], lines),
-    ]
 
 
 def costs(rows: list[Row]) -> list[str]:
