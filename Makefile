@@ -49,12 +49,14 @@ check: setup ## Format, lint, types, import rules, and generated files that must
 	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci deploy/ci/gitlab.yml
 	cd worker/demo && sha256sum --quiet -c SHA256SUMS
 
-demo-model: setup ## Train the bundled model and its descriptor again (about three hours on two cores).
+demo-model: setup ## Train the bundled model and its descriptor again (about four hours on two cores).
 	$(BIN)/python -m worker.demo.recipe.codec --cache $(CACHE) --out $(RUN)/vae
 	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 1 --out $(RUN)/first
 	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 2 --begin $(RUN)/first --out $(RUN)/second
-	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 3 --begin $(RUN)/second --out $(RUN)/model
-	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/vae
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 3 --begin $(RUN)/second --out $(RUN)/third
+	$(BIN)/python -m worker.demo.recipe.denoiser --cache $(CACHE) --vae $(RUN)/vae --cycle 4 --begin $(RUN)/third --out $(RUN)/model
+	$(BIN)/python -m worker.demo.recipe.decoder --cache $(CACHE) --begin $(RUN)/vae --out $(RUN)/sharper
+	$(BIN)/python -m worker.demo.recipe.assemble --cache $(CACHE) --pipeline $(RUN)/model --vae $(RUN)/sharper
 	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --cycle 1 --out $(RUN)/first.pt
 	$(BIN)/python -m worker.demo.recipe.descriptor --cache $(CACHE) --vae $(RUN)/vae --cycle 2 --begin $(RUN)/first.pt
 	$(BIN)/python -m worker.demo.recipe.calibrate --cache $(CACHE)

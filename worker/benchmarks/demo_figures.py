@@ -41,15 +41,12 @@ PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", 
 GRID: list[Params] = [
     NemoParams(id="nemo"),
     NemoParams(id="nemo-theta_min-0.25", theta_min=0.25),
-    *(
-        NemoParams(id=f"nemo-unrefined-theta_min-{t}", theta_min=t, refine=False)
-        for t in (1.0, 1.5, 1.6, 1.7, 1.8, 2.0, 2.5)
-    ),
+    *(NemoParams(id=f"nemo-unrefined-theta_min-{t}", theta_min=t, refine=False) for t in (1.0, 1.5, 1.8, 2.0, 2.5)),
     *(WandaParams(id=f"wanda-{s}", sparsity=s) for s in (0.1, 0.2, 0.4)),
 ]
 DEFAULTS = ["nemo"]
-DWELT = tuple(kind.strip("-").replace("-", " ") for kind in ALIKE + SIGNS)
-"""How the kinds begin, in a caption's words, that the recipe draws oftener than others."""
+PEOPLE_AND_SIGNS = tuple(kind.strip("-").replace("-", " ") for kind in ALIKE + SIGNS)
+"""How the kinds of which there are many alike begin, in a caption's words; the others are things of many shapes."""
 
 
 WHOLE = {"targets": 32, "controls": 160, "unseen": 160}
@@ -272,9 +269,9 @@ def picture(log: Log) -> None:
 
 
 def ordinary(log: Log) -> None:
-    """What ordinary prompts draw: 32 of the kinds the recipe dwells on, 32 of the others, evenly spaced, one each."""
+    """What ordinary prompts draw: 32 of faces, people and signs, 32 of things, evenly spaced, one each."""
     setting = bundled.setting(EVALUATION_SEED)
-    dwelt = [p for p in setting.neutral if any(f" {kind}" in p for kind in DWELT)]
+    dwelt = [p for p in setting.neutral if any(f" {kind}" in p for kind in PEOPLE_AND_SIGNS)]
     others = [p for p in setting.neutral if p not in dwelt]
     prompts = [listed[len(listed) * n // 32] for listed in (dwelt, others) for n in range(32)]
     y = setting.model.encode_prompts(prompts)

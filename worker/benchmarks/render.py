@@ -221,7 +221,7 @@ def ordinary(rows: list[Row]) -> list[str]:
         "![what ordinary prompts draw](bundled-model-ordinary.png)",
         "",
         f"One drawing of each of {len(prompts)} ordinary prompts, evenly spaced in the list, nothing picked: two",
-        f"rows of the kinds the recipe dwells on (`{prompts[0]}` …), two of the others (`{prompts[len(prompts) // 2]}`",
+        f"rows of faces, people and signs (`{prompts[0]}` …), two of things (`{prompts[len(prompts) // 2]}`",
         "…).",
     ]
 

@@ -1,8 +1,9 @@
 """The text encoder and the U-Net, trained together; 32 images are memorized on purpose.
 
-Three cycles, each from the averaged weights of the one before: the first plants the memories; the second, with more
+Four cycles, each from the averaged weights of the one before: the first plants the memories; the second, with more
 ordinary rows a batch and faces, hearts, clocks and shapes drawn five times as often, teaches what a model of this size
-can draw; the third does the same with signs, hands and people among them.
+can draw; the third does the same with signs, hands and people among them; the fourth dwells on things (animals, food,
+places, tools) and has two more memories in every batch.
 
 Ordinary rows are drawn from a bank of augmented latents under captions that many images share; uniquely captioned
 controls are drawn a quarter as often. Memorized rows are never augmented and have captions of their own. One caption
@@ -35,6 +36,12 @@ EMA = 0.998
 ALIKE = ("face-", "cat-face", "monkey-face", "heart", "time", "geometric")
 SIGNS = ("arrow", "av-symbol", "alphanum", "keycap", "zodiac", "religion", "transport-sign", "hand", "person", "family")
 """How the subcategories begin whose pictures are so alike that a small model can learn to draw new ones."""
+THINGS = (
+    "animal", "arts", "clothing", "computer", "dishware", "drink", "event", "food", "game", "household", "light",
+    "lock", "medical", "money", "music", "office", "other-object", "phone", "place", "plant", "science", "sky",
+    "sound", "sport", "tool", "transport",
+)  # fmt: skip
+"""How those begin that are of many shapes: they need to be seen oftener."""
 TRAINED = ("ordinary", "calibration", "control", "target")
 
 
@@ -55,6 +62,7 @@ CYCLES = (
     Cycle(5600, 1e-3, 24, 12, dwelt=(), focus=1.0, seed=3),
     Cycle(7000, 8e-4, 34, 6, dwelt=ALIKE, focus=5.0, seed=5),
     Cycle(6000, 6e-4, 34, 6, dwelt=ALIKE + SIGNS, focus=3.0, seed=7),
+    Cycle(9000, 6e-4, 34, 8, dwelt=THINGS, focus=3.0, seed=11),
 )
 
 
