@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 3
+UNSEEN_SECONDS = 600.0
+"""A lease that ran out longer ago than this had nobody to see it: a clock was set, or the ledger stood still."""
 _MOST_ROUNDS = 10
 _LAPSED = and_(units.c.state == "leased", units.c.lease_expires_at < now())
 
@@ -206,7 +208,11 @@ def abandon(connection: Connection, ticket: Ticket) -> None:
 
 
 def expire_leases(connection: Connection, limit: int = 100) -> int:
-    """Take back units whose lease ran out: queue them again, or end those out of attempts. How many."""
+    """Take back units whose lease ran out: queue them again, or end those out of attempts. How many.
+
+    An attempt counts against the unit when its lease ran out before the sweeper's eyes, as a killed worker's does. One
+    that had run out long ago says nothing about the unit (docs/decisions/0017-a-set-clock-costs-no-attempt.md).
+    """
     # By audit, so that two sweepers lock audits in the same order.
     lapsed = select(*TICKET).where(_LAPSED).order_by(units.c.tenant_id, units.c.audit_id, units.c.ordinal).limit(limit)
     tickets = [Ticket(*row) for row in connection.execute(lapsed)]
@@ -216,10 +222,14 @@ def expire_leases(connection: Connection, limit: int = 100) -> int:
 def _expire(connection: Connection, ticket: Ticket) -> bool:
     state = events.lock(connection, ticket.tenant, ticket.audit_id).state
     # Between the look and the lock its holder may have renewed it, or another sweeper taken it.
-    if connection.execute(select(units.c.id).where(held(ticket), _LAPSED)).one_or_none() is None:
+    unseen = select(units.c.lease_expires_at < now() - UNSEEN_SECONDS).where(held(ticket), _LAPSED)
+    uncounted = connection.execute(unseen).scalar_one_or_none()
+    if uncounted is None:
         return False
     if not wanted(state, ticket):
         stop(connection, ticket)
+    elif uncounted:
+        requeue(connection, ticket, "unit.lost", attempts=ticket.attempt - 1)
     elif ticket.attempt < MOST_ATTEMPTS:
         requeue(connection, ticket, "unit.lost", attempts=ticket.attempt)
     else:

@@ -174,6 +174,19 @@ def test_a_lost_unit_is_tried_again_up_to_the_cap(drive: Driver) -> None:
     assert drive.audit(audit_id).state == "running"
 
 
+def test_a_lease_that_a_set_clock_ended_costs_no_attempt(drive: Driver) -> None:
+    """Run out longer ago than any sweeper sleeps: queued again, time after time, always as attempt 1; late writes fail."""
+    audit_id = baseline(drive)
+    for fence in range(1, MOST_ATTEMPTS + 2):
+        ticket = drive.claim(audit_id, "baseline", lease=-units.UNSEEN_SECONDS - 1)
+        assert (ticket.attempt, ticket.fence) == (1, fence)
+        assert drive.expire_leases() == 1
+        with pytest.raises(StaleFence):
+            drive.finish(ticket)
+    unit = drive.unit(audit_id, "baseline")
+    assert (unit.state, unit.attempt, unit.fence) == ("queued", 0, MOST_ATTEMPTS + 1)
+
+
 def test_a_live_lease_is_left_alone(drive: Driver) -> None:
     """The sweeper touches nothing that is held."""
     drive.claim(baseline(drive), "baseline", lease=60)
