@@ -23,6 +23,7 @@ local count = 0
 request = function()
   count = count + 1
   local headers = {["Content-Type"] = "application/json", ["Idempotency-Key"] = string.format("%s-%%012d", count)}
+  for name, value in pairs(wrk.headers) do headers[name] = value end
   return wrk.format("POST", nil, headers, body)
 end
 """

@@ -1,4 +1,4 @@
-"""So many clients that follow an audit each: ``python -m api_tests.load.listeners PORT IDS``, in a process of its own.
+"""Clients that follow an audit each: ``python -m api_tests.load.listeners PORT IDS KEY``, in a process of its own.
 
 Says how many are listening once all are, stops when its standard input ends, and then says what was heard.
 """
@@ -22,11 +22,12 @@ class Heard:
     resets: int = 0
 
 
-async def listen(port: int, audit: str, heard: Heard, listening: asyncio.Semaphore) -> None:
+async def listen(port: int, audit: str, key: str, heard: Heard, listening: asyncio.Semaphore) -> None:
     """One client, behind the audit's first event; until it is cancelled. Lets one more through once it listens."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     path = f"/v1/audits/{audit}/events?after=1"
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: load\r\nAccept: text/event-stream\r\n\r\n".encode())
+    headers = f"Host: load\r\nAccept: text/event-stream\r\nAuthorization: Bearer {key}\r\n"
+    writer.write(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
     status = await reader.readline()
     assert b"200" in status, status
     listening.release()
@@ -47,12 +48,13 @@ def note(event: dict[str, object], heard: Heard) -> None:
     heard.delays.append(now - datetime.fromisoformat(str(event["at"])).timestamp())
 
 
-async def follow(port: int, audits: list[str]) -> list[Heard]:
+async def follow(port: int, audits: list[str], key: str) -> list[Heard]:
     """All of them, until standard input ends."""
     heard = [Heard() for _ in audits]
     listening = asyncio.Semaphore(0)
     async with asyncio.TaskGroup() as clients:
-        tasks = [clients.create_task(listen(port, a, its, listening)) for a, its in zip(audits, heard, strict=True)]
+        each = zip(audits, heard, strict=True)
+        tasks = [clients.create_task(listen(port, audit, key, its, listening)) for audit, its in each]
         for _ in tasks:
             await listening.acquire()
         sys.stdout.write(f"{len(tasks)}\n")
@@ -85,8 +87,8 @@ def told(heard: list[Heard]) -> dict[str, object]:
 
 def main() -> None:
     """Entry point."""
-    port, ids = int(sys.argv[1]), Path(sys.argv[2])
-    heard = asyncio.run(follow(port, ids.read_text().split()))
+    port, ids, key = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    heard = asyncio.run(follow(port, ids.read_text().split(), key))
     sys.stdout.write(json.dumps(told(heard)) + "\n")
 
 

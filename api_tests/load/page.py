@@ -28,6 +28,7 @@ def page(rows: list[Row]) -> list[str]:
         "",
         *polls(of["polls"]),
         *submissions(of["submissions"]),
+        *with_a_key(of["polls with a key"], of["submissions with a key"]),
         *streams(of["streams"]),
         *stalls(of["stalls"]),
         *many(of["many"]),
@@ -100,6 +101,33 @@ def submissions(rows: list[Row]) -> list[str]:
     ]
 
 
+def with_a_key(polled: list[Row], submitted: list[Row]) -> list[str]:
+    """Polls and submissions once more, with all that a key is asked for."""
+    of_polls, of_submissions = Comparison(polled, "bare model"), Comparison(submitted, "bare row")
+    kinds = ["gateway 200", "gateway 304"]
+    reached = min(map(of_polls.ratio, kinds)) >= POLLS and of_submissions.ratio("gateway audit") >= SUBMISSIONS
+    return [
+        "## The same with keys and limits",
+        "",
+        f"{rounds(polled)}, 16 connections. Every request carries an API key; its scope is checked, the rates of the",
+        "key and of its tenant are counted, and a submission is counted against the tenant's quotas of open audits and",
+        "targets in its own transaction. The limits are set so high that none is reached. The bare routes ask nobody.",
+        "",
+        *table(
+            [*HEAD, "of the bare route"],
+            [
+                *([*line(kind, polled), of_polls.cell(kind)] for kind in ("bare model", *kinds)),
+                *([*line(kind, submitted), of_submissions.cell(kind)] for kind in ("bare row", "gateway audit")),
+            ],
+        ),
+        "",
+        verdict(
+            reached, f"polls reach {POLLS} of the bare route and submissions {SUBMISSIONS}, keys and limits included"
+        ),
+        "",
+    ]
+
+
 def streams(rows: list[Row]) -> list[str]:
     """Event streams."""
     (row,) = rows
@@ -132,7 +160,7 @@ def streams(rows: list[Row]) -> list[str]:
     return [
         f"## {STREAMS} event streams, an event a second each",
         "",
-        "Each client follows an audit of its own; a process beside the gateway records an event of every",
+        "Each client follows an audit of its own, with a key; a process beside the gateway records an event of every",
         "audit each second,",
         "a tenth of the audits at a time. One task of the gateway, the tailer, looks for new events of all",
         "of them every",

@@ -33,6 +33,19 @@ def polls(stand: Stand, round_: int, seconds: float) -> Iterator[dict[str, Any]]
         yield {"table": "polls", "round": round_, "kind": kind, **kinds[kind]()}
 
 
+def polls_with_a_key(stand: Stand, round_: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """One round of polls of an audit of the key's own tenant, and of the bare route."""
+    gateway, key = f"{stand.url}/v1/audits/{stand.audit}", stand.bearing
+    current = {**key, "If-None-Match": httpx.get(gateway, headers=key).headers["ETag"]}
+    kinds = {
+        "bare model": lambda: measured(stand, "bare", f"{stand.bare}/status/{stand.audit}", seconds),
+        "gateway 200": lambda: measured(stand, "gateway", gateway, seconds, headers=key),
+        "gateway 304": lambda: measured(stand, "gateway", gateway, seconds, headers=current),
+    }
+    for kind in turned(list(kinds), round_):
+        yield {"table": "polls with a key", "round": round_, "kind": kind, **kinds[kind]()}
+
+
 def polls_of_many(stand: Stand, round_: int, seconds: float) -> dict[str, Any]:
     """Polls of a thousand queued audits in turn, each without an ETag."""
     ids = stand.home / "ids.txt"
@@ -47,9 +60,12 @@ def submissions(stand: Stand, round_: int, seconds: float, connections: int) -> 
     """One round of submissions; every one of them is a new audit, or a new row."""
     for kind in turned(["bare row", "gateway audit"], round_):
         key = f"load-{connections}-{round_:04d}"
+        headers = stand.bearing if kind == "gateway audit" else {}
         name, url = ("bare", f"{stand.bare}/rows") if kind == "bare row" else ("gateway", f"{stand.url}/v1/audits")
-        told = measured(stand, name, url, seconds, script=SUBMIT % (stand.request, key), connections=connections)
-        yield {"table": "submissions", "round": round_, "kind": kind, "connections": connections, **told}
+        script = SUBMIT % (stand.request, key)
+        told = measured(stand, name, url, seconds, script=script, headers=headers, connections=connections)
+        table = "submissions with a key" if stand.key else "submissions"
+        yield {"table": table, "round": round_, "kind": kind, "connections": connections, **told}
 
 
 def measured(

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from api_tests.load import stalls
-from api_tests.load.polls import CONNECTIONS, polls, polls_of_many, submissions
+from api_tests.load.polls import CONNECTIONS, polls, polls_of_many, polls_with_a_key, submissions
 from api_tests.load.stand import Stand
 from api_tests.load.streams import streams
 from api_tests.results import UNDER_WAY, Row, append, meta, publish, say
+from ledger.catalogue import HOME
 from ledger.tests.servers import find
 
 RAW = UNDER_WAY / "load.jsonl"
@@ -56,6 +57,20 @@ def measure(stand: Stand, asked: argparse.Namespace) -> None:
     for round_ in range(max(1, asked.rounds // 2)):
         for row in stalls.stalls(stand, round_, content):
             add(asked.raw, row)
+    with_keys_and_limits(stand, asked)
+
+
+def with_keys_and_limits(stand: Stand, asked: argparse.Namespace) -> None:
+    """Polls and submissions once more, then the streams: each request with a key, counted by every limit there is."""
+    stand.ask_for_keys("acme")
+    stand.audit = stand.submit("key-0000-0000-0001")
+    for round_ in range(asked.rounds):
+        for row in polls_with_a_key(stand, round_, asked.seconds):
+            add(asked.raw, row)
+    for round_ in range(asked.rounds):
+        for row in submissions(stand, round_, asked.seconds, CONNECTIONS):
+            add(asked.raw, row)
+    stand.ask_for_keys(HOME)
     add(asked.raw, streams(stand, asked.streams, 6 * asked.seconds))
 
 

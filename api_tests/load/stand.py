@@ -12,11 +12,15 @@ from api_tests.deployment import DATABASE, Deployment
 from ledger import catalogue
 from ledger.database import Ledger
 from ledger.tests.servers import free_port
+from service.init import first_key
 from service.settings import Settings
 from service.tests.cards import method_cards, model_card
 from service.up import gateway
 
 STREAMS = 2000
+NEVER_REACHED = f"{10**9}"
+"""Of a rate or a quota: it is counted as any is, and nobody is refused."""
+LIMITS = ("RATE_OF_KEY", "RATE_OF_TENANT", "QUOTA_AUDITS", "QUOTA_TARGETS")
 REQUEST: dict[str, Any] = {
     "model": "bundled",
     "target_set": "bundled:targets",
@@ -34,6 +38,7 @@ class Stand(Deployment):
 
     workers: int = 0
     bare_port: int = 0
+    key: str = ""
 
     def begin(self) -> None:
         """Start everything; the bare routes last, for they answer with an audit of the gateway's."""
@@ -73,9 +78,21 @@ class Stand(Deployment):
 
     def submit(self, key: str) -> str:
         """The id of a new audit."""
-        answer = httpx.post(f"{self.url}/v1/audits", json=REQUEST, headers={"Idempotency-Key": key}, timeout=30)
+        headers = {"Idempotency-Key": key, **self.bearing}
+        answer = httpx.post(f"{self.url}/v1/audits", json=REQUEST, headers=headers, timeout=30)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
+
+    def ask_for_keys(self, tenant: str) -> None:
+        """From now on no request goes without a key, and this tenant's is the one that is used."""
+        ledger = Ledger(self.postgres.url_of(DATABASE))
+        self.key = first_key(ledger, tenant).key
+        ledger.close()
+
+    @property
+    def bearing(self) -> dict[str, str]:
+        """The header with the key, once there is one."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     def pid(self, name: str) -> int:
         """Of the gateway or the bare routes."""
@@ -103,8 +120,9 @@ class Stand(Deployment):
         return super()._command(name)
 
     def _environment(self, name: str) -> dict[str, str]:
+        limits = {f"PALIMPSEST_{limit}": NEVER_REACHED for limit in LIMITS}
         own = {"PALIMPSEST_STREAMS_PER_TENANT": str(STREAMS), "LOAD_BODY": str(self.body)}
-        return {**super()._environment(name), **own}
+        return {**super()._environment(name), **limits, **own}
 
 
 def cpu_seconds(pid: int) -> float:

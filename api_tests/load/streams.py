@@ -42,7 +42,7 @@ def streams(stand: Stand, count: int, seconds: float) -> dict[str, Any]:
     ids = stand.home / "streams.txt"
     ids.write_text("\n".join(audits))
     row: dict[str, Any] = {"table": "streams", "streams": count, "megabytes_before": resident_megabytes(pid)}
-    command = [sys.executable, "-m", "api_tests.load.listeners", str(stand.port), str(ids)]
+    command = [sys.executable, "-m", "api_tests.load.listeners", str(stand.port), str(ids), stand.key]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listeners:
         assert listeners.stdout is not None
         assert int(listeners.stdout.readline()) == count
