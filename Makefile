@@ -27,8 +27,9 @@ audit: setup ## Audit the bundled model over HTTP: starts the service, shows pro
 up: setup ## Serve on PALIMPSEST_PORT (8000) until interrupted.
 	@$(BIN)/python -m service.up
 
-test: setup ## Run every test, fast ones first.
-	$(BIN)/python -m pytest palimpsest ledger service worker deploy api_tests
+test: setup ## Run every test: two files at a time, a core each, then the whole service alone on the machine.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 palimpsest ledger service worker deploy
+	$(BIN)/python -m pytest --durations 10 api_tests
 
 api-test: setup ## Run the black-box tests against a stack they start themselves.
 	$(BIN)/python -m pytest api_tests

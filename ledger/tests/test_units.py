@@ -175,7 +175,7 @@ def test_a_lost_unit_is_tried_again_up_to_the_cap(drive: Driver) -> None:
 
 
 def test_a_lease_that_a_set_clock_ended_costs_no_attempt(drive: Driver) -> None:
-    """Run out longer ago than any sweeper sleeps: queued again, time after time, always as attempt 1; late writes fail."""
+    """Run out longer ago than any sweeper sleeps: queued again and again, always as attempt 1; late writes fail."""
     audit_id = baseline(drive)
     for fence in range(1, MOST_ATTEMPTS + 2):
         ticket = drive.claim(audit_id, "baseline", lease=-units.UNSEEN_SECONDS - 1)
