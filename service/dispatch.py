@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 from celery import Celery
+from kombu import pools
 from kombu.exceptions import ChannelError, OperationalError
 
 from ledger import outbox
@@ -39,10 +40,8 @@ class CeleryDispatch:
     """Sends the task by name to those who serve the model's family; no result is kept, none is waited for."""
 
     def __init__(self, places: Places) -> None:
-        self._celery = Celery("palimpsest", set_as_current=False)
-        self._celery.conf.update(celery_settings(places.broker, places.broker_folder))
-        if not places.broker.startswith("filesystem"):
-            self._celery.conf.broker_transport_options["socket_timeout"] = SOCKET_SECONDS
+        self._places = places
+        self._celery = celery(places)
 
     def publish(self, message: Message) -> None:
         """Announce one unit. Raises BrokerUnavailable."""
@@ -56,6 +55,20 @@ class CeleryDispatch:
             self._celery.send_task(PERFORM, args=[unit], queue=queue_of(message.family), ignore_result=True)
         except (OperationalError, ChannelError, OSError) as error:
             raise BrokerUnavailable(cause(error)) from error
+        except AttributeError as error:
+            # kombu has closed a channel while it was losing a connection, and asked that channel for its connection.
+            pools.reset()
+            self._celery = celery(self._places)
+            raise BrokerUnavailable(cause(error)) from error
+
+
+def celery(places: Places) -> Celery:
+    """What sends to this deployment's broker; it connects when it first sends."""
+    sender = Celery("palimpsest", set_as_current=False)
+    sender.conf.update(celery_settings(places.broker, places.broker_folder))
+    if not places.broker.startswith("filesystem"):
+        sender.conf.broker_transport_options["socket_timeout"] = SOCKET_SECONDS
+    return sender
 
 
 @dataclass

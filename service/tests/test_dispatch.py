@@ -1,15 +1,20 @@
 """Ringing the doorbell, on a broker of folders, on one that refuses and on one that is frozen."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from kombu import Connection
+from redis import Redis as RedisClient
 from structlog.testing import capture_logs
 
 from ledger.outbox import Message
+from ledger.tests.servers import Redis
 from palimpsest._wire import PERFORM, celery_settings, queue_of
 from service.dispatch import BrokerUnavailable, CeleryDispatch, Doorbell, RecordingDispatch, empty_outbox
 from service.settings import Settings
@@ -71,6 +76,46 @@ def test_a_frozen_broker_is_given_up_too(settings: Settings, frozen: str) -> Non
     with pytest.raises(BrokerUnavailable):
         dispatch.publish(MESSAGE)
     assert time.monotonic() - started < 15
+
+
+class LosesADeclaration:
+    """A wire to a Redis on which the first declaration of a queue, a SADD, is lost; its connection is dead."""
+
+    def __init__(self, port: int) -> None:
+        self.redis, self.lost = port, False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        """Every connection has a thread each way, for as long as there is a listener."""
+        with suppress(OSError):
+            while True:
+                near, far = self.listener.accept()[0], socket.create_connection(("127.0.0.1", self.redis))
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=ends, daemon=True).start()
+
+    def carry(self, source: socket.socket, sink: socket.socket) -> None:
+        """One way."""
+        deaf = False
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if b"SADD" in data and not self.lost:
+                    self.lost = deaf = True
+                if not deaf:
+                    sink.sendall(data)
+
+
+def test_a_connection_lost_while_a_queue_is_declared_is_begun_anew(settings: Settings) -> None:
+    """kombu then trips over a channel of its own that it has closed: one message waits, the next one goes out."""
+    with Redis() as server:
+        wire = LosesADeclaration(server.port)
+        dispatch = CeleryDispatch(Settings(home=settings.home, broker_url=wire.url))
+        with pytest.raises(BrokerUnavailable, match="'NoneType' object has no attribute"):
+            dispatch.publish(MESSAGE)
+        dispatch.publish(MESSAGE)
+        assert RedisClient(port=server.port).llen(f"palimpsest:{queue_of('sd1')}") == 1
+        wire.listener.close()
 
 
 def test_the_outbox_keeps_what_could_not_be_published(bench: Bench, asked: Asked) -> None:
