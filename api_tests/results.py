@@ -27,7 +27,7 @@ def meta(command: str) -> Row:
         "command": command,
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, no GPU",
+        "machine": f"{len(os.sched_getaffinity(0))} core(s), {platform.machine()}, no GPU",
         "versions": {name: version(name) for name in ("celery", "kombu", "redis", "sqlalchemy", "psycopg", "torch")},
         "servers": [
             told(find("postgres", package="postgresql"), "--version"),
