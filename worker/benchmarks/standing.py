@@ -17,7 +17,7 @@ def meta(command: str, setting: Setting, **more: Any) -> dict[str, Any]:
         "command": command,
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, no GPU",
+        "machine": f"{len(os.sched_getaffinity(0))} core(s), {platform.machine()}, no GPU",
         "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
         "model": setting.model.digest,
         "descriptor": setting.descriptor.digest,
