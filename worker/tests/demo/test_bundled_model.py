@@ -11,16 +11,15 @@ from diffusers import StableDiffusionPipeline
 from palimpsest.contract.methods import AdversarialEmbeddingParams, NemoParams, Params, PromptParams
 from worker.benchmarks import bundled
 from worker.engine import audit
-from worker.engine.edits import Edit
 from worker.engine.items import Item
 from worker.engine.records import ItemRecord, MitigationRecord
 from worker.engine.verdicts import CONTROL_BOUND
 
-SEED = 202
-"""The evaluation seed of docs/results/bundled-model.md: what is measured here is part of what stands there."""
+SEED = 303
+"""None of docs/results/bundled-model.md: what is claimed there has to hold for other noise too."""
 SAMPLE = 8
-CHOSEN = NemoParams(id="nemo-unrefined-theta_min-2.0", theta_min=2.0, refine=False)
-"""The setting that docs/results/bundled-model.md chooses on the even targets."""
+PRUNING = NemoParams(id="nemo")
+"""The published default, which reaches the aim of docs/results/bundled-model.md."""
 PROBES: list[Params] = [PromptParams(), AdversarialEmbeddingParams(id="search", starts=["gaussian"], steps=50)]
 
 
@@ -58,13 +57,12 @@ def searched() -> list[ItemRecord]:
 
 @cache
 def pruned() -> tuple[MitigationRecord, list[ItemRecord]]:
-    """The held-out targets, each with a model that NeMo pruned for it; some of them asked, a control beside each."""
-    setting, targets = bundled.setting(SEED), bundled.items("targets")[1::2]
-    mitigated, record = audit.mitigate(setting, targets, CHOSEN)
-    assert isinstance(mitigated.edit, Edit)
-    some = sample("targets")
-    edit = Edit(mitigated.edit.what, {t.id: mitigated.edit.groups[t.id] for t in some}, mitigated.edit.size)
-    return record, audit.measure(setting, some, sample("controls"), PROBES, discard, CHOSEN.name, edit).items
+    """Some held-out targets, each with a model that NeMo pruned for it, a control beside each."""
+    setting, targets = bundled.setting(SEED), sample("targets")
+    mitigated, record = audit.mitigate(setting, targets, PRUNING)
+    return record, audit.measure(
+        setting, targets, sample("controls"), PROBES, discard, PRUNING.name, mitigated.edit
+    ).items
 
 
 def test_it_loads_as_any_stable_diffusion_folder_does() -> None:
