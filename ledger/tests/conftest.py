@@ -26,13 +26,23 @@ def object_store() -> Iterator[ObjectStore]:
         yield server
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Where the files come from."""
+    return SQLiteDatabases(tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql: PostgreSQL) -> Databases:
+    """Where the databases of that server come from."""
+    return PostgreSQLDatabases(postgresql)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
     """Where the databases of this kind come from."""
-    if request.param == "sqlite":
-        return SQLiteDatabases(tmp_path_factory.mktemp("databases"))
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    return PostgreSQLDatabases(server)
+    found: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return found
 
 
 @pytest.fixture
