@@ -26,6 +26,7 @@ from worker.engine.errors import EngineError
 from worker.engine.items import Item
 from worker.engine.model import DiffusionModel
 from worker.engine.recovery import TOLERANCE, Recovery
+from worker.engine.regions import Local
 from worker.engine.scorers.sscd import open_descriptor
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.settings import WorkerSettings
@@ -117,7 +118,8 @@ def replay(
     setting = surroundings(said, model, descriptor)
     first, *others = [images.read(content, setting.model.resolution) for content in references]
     pictures = recovery.draw(setting, y, said, edit_of(said, edit), which)
-    score = setting.score(pictures, Item(said.item, "target", said.text, first, tuple(others)))
+    local = None if said.region is None else Local(said.region, said.threshold, setting.descriptor.tiled_l2_threshold)
+    score = setting.score(pictures, Item(said.item, "target", said.text, first, tuple(others), local))
     return Replayed(which, pictures, score.similarity, [said.scores[s] for s in which], said.threshold)
 
 
