@@ -68,6 +68,14 @@ class Scope(Told):
     kind: str
     region: Rectangle | None
 
+    @property
+    def words(self) -> str:
+        """``region x 0.25–0.75, y 0–0.5``, in shares of the image; empty for a whole one."""
+        at = self.region
+        if at is None:
+            return ""
+        return f"region x {at.x:g}–{at.x + at.width:g}, y {at.y:g}–{at.y + at.height:g}"
+
 
 WHOLE = Scope(kind="whole", region=None)
 
@@ -136,6 +144,11 @@ class Verdict(Told):
     adversarial: dict[str, Replication]
     controls: dict[str, ControlEvidence]
     reasons: list[str]
+
+    @property
+    def about(self) -> str:
+        """The target's id, and the region that alone is spoken of where there is one."""
+        return f"{self.target_id} ({self.scope.words})" if self.scope.region else self.target_id
 
 
 class Detected(Told):
