@@ -56,8 +56,8 @@ def admit(
     given = {"targets": request.targets, "controls": request.controls}
     for source, (listed, targets) in zip(sources, given.items(), strict=True):
         judged = listed == "targets" and bool(request.detectors)
-        problems += _about_the_targets(source, targets, None if judged else WITHOUT_IMAGE[listed])
         problems += regions.problems(source, listed, targets or [], card)
+        problems += _about_the_targets(source, targets, None if judged else WITHOUT_IMAGE[listed])
     problems += missing
     problems = problems or images.unreadable(request, pixels)
     if problems or card is None:

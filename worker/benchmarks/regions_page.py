@@ -68,14 +68,13 @@ def exceeding(meta: Row, fresh: list[Row]) -> list[str]:
     """The bound, tried."""
     if not fresh:
         return ["The bound on false positives was not tried: there are no neutral prompts beside those it rests on."]
-    k, n, most = (sum(row["exceeding"] for row in fresh), sum(row["of"] for row in fresh), fresh[0]["of"])
-    worst = max(row["exceeding"] for row in fresh)
+    k, n, most = sum(row["exceeding"] for row in fresh), sum(row["of"] for row in fresh), fresh[0]["of"]
+    worst, negatives = max(row["exceeding"] for row in fresh), meta["negatives"]
     return [
-        f"**False positives.** Each threshold is the largest of {meta['negatives']} negatives, or the descriptor's own:",
-        f"at most 1/{meta['negatives'] + 1} of further pictures exceed it. Of {most} pictures of other neutral prompts, "
-        f"against {len(fresh)} targets:",
-        f"{k} of {n} pairs did ({100 * k / n:.2f} %; no interval, for the pairs share pictures), {worst} of {most} for "
-        "the worst target.",
+        f"**False positives.** Each threshold is the largest of {negatives} negatives, or the descriptor's own: at",
+        f"most 1/{negatives + 1} of further pictures exceed it. Of {most} pictures of other neutral prompts, against",
+        f"{len(fresh)} targets, {k} of {n} pairs did ({100 * k / n:.2f} %; no interval, for the pairs share pictures),",
+        f"{worst} of {most} for the worst target.",
     ]
 
 
