@@ -25,7 +25,7 @@ from worker.benchmarks import bundled, standing
 from worker.benchmarks.running import say, use_cores, write
 from worker.engine.edits import JOINT
 from worker.engine.items import Item, Trial
-from worker.engine.partial_copies import similarity
+from worker.engine.partial_copies import described, nearest
 from worker.engine.regions import STEP, Box, Local, box
 from worker.engine.setting import Setting
 from worker.engine.thresholds import NEGATIVES, fixed
@@ -119,8 +119,9 @@ def fresh(setting: Setting, targets: list[Item], judges: dict[str, LocalJudge], 
     seeds: list[tuple[str | int, ...]] = [("fresh", p) for p in range(len(prompts))]
     pictures = setting.pictures(seeds, y, captions=prompts).flatten(0, 1)
     b = box(region, *pictures.shape[-2:])
+    seen = described(setting.descriptor, pictures, b)
     for target in targets:
-        near = similarity(setting.descriptor, pictures, target.picture, b)
+        near = nearest(seen, setting.descriptor.describe(b.of(target.picture)[None])[0])
         k = int((near > judges[target.id].threshold).sum())
         yield {"table": "fresh", "item": target.id, "exceeding": k, "of": len(prompts)}
 

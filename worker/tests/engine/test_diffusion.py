@@ -138,8 +138,8 @@ def test_a_caption_leads_to_the_picture_that_diffusers_draws(model: DiffusionMod
 
 def test_a_masked_loss_is_the_mean_over_the_mask() -> None:
     """
-    ε is 1 everywhere and ε_θ 0 in the left column, 3 in the right: errors of 1 and 4. Over the left they are 1, over the
-    right 4, over both 2.5, as without a mask.
+    ε is 1 everywhere and ε_θ 0 in the left column, 3 in the right: errors of 1 and 4. Over the left they are 1, over
+    the right 4, over both 2.5, as without a mask.
     """
 
     def eps_theta(x_t: torch.Tensor, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
