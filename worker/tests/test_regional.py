@@ -14,6 +14,7 @@ from worker.engine.images import decode, read
 from worker.engine.partial_copies import similarity
 from worker.engine.recovery import loads
 from worker.engine.regions import Box
+from worker.replay import replay
 from worker.tests import tiny
 from worker.tests.shop import TENANT, Shop
 
@@ -132,6 +133,22 @@ def test_a_recovery_says_where_it_was_looked_for(done: Done) -> None:
         _, said = loads(done.shop.workshop.evidence.get(TENANT, digest))
         here = verdict.scope.region
         assert (said.region and said.region.model_dump()) == (here and here.model_dump())
+
+
+def test_a_recovery_in_a_region_is_replayed_in_it(done: Done, demo: Path) -> None:
+    """One generation on the unmitigated model has the recorded similarity, the region's and not the image's."""
+    [verdict] = [v for v in done.report.verdicts if (v.target_id, v.mitigation) == ("logo", "wanda")]
+    digest = verdict.before.adversarial["adversarial_embedding"].embedding
+    assert digest is not None
+    again = replay(
+        model=demo / "model",
+        embedding=done.shop.workshop.evidence.get(TENANT, digest),
+        edit=None,
+        references=[tiny.picture_file(1)],
+        descriptor=demo / "descriptor" / "card.json",
+    )
+    assert again.same
+    assert "in its region" in again.lines()[0]
 
 
 def test_the_negatives_are_drawn_once_a_region_and_counted(done: Done) -> None:
