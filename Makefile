@@ -7,7 +7,7 @@ PYTHON ?= python3
 CACHE ?= .cache/demo
 RUN ?= .cache/demo/run
 
-.PHONY: help setup audit test check api-test up demo-model demo-figures paper-table detection consensus planted constructed locality faults scaling load bench
+.PHONY: help setup audit test check api-test up demo-model demo-figures paper-table detection consensus regions planted constructed locality faults scaling load bench
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -76,6 +76,10 @@ detection: setup ## Score every caption there is by every detector and render do
 
 consensus: setup ## Whether what the bundled model draws of a caption is the training image (about twenty minutes).
 	$(BIN)/python -m worker.benchmarks.consensus
+	$(BIN)/python -m worker.benchmarks.render
+
+regions: setup ## How targets are judged in a region on the bundled model, without a search (about five minutes).
+	$(BIN)/python -m worker.benchmarks.regions
 	$(BIN)/python -m worker.benchmarks.render
 
 planted: setup ## Plant canaries in five models, audit them, compare with the truth (two hours; goes on where it was cut).

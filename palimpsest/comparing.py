@@ -64,6 +64,8 @@ def caveats(before: AuditReport, after: AuditReport) -> Iterator[str]:
         "the model": (models(before), models(after)),
         "the state": (before.state, after.state),
     }
+    said, says = scopes(before), scopes(after)
+    pairs |= {f"the scope of {target}": (said[target], says[target]) for target in said if target in says}
     for name, (one, other) in pairs.items():
         if one != other:
             yield f"{name} is another"
@@ -80,11 +82,21 @@ def models(report: AuditReport) -> list[tuple[str, str]]:
 
 
 def verdicts(before: AuditReport, after: AuditReport) -> Iterator[VerdictChange]:
-    """Those that are not the same word, in the order of the first report, then of the second."""
+    """Those that are not the same word, in the order of the first report, then of the second.
+
+    A word on a region and one on the whole image, or on another region, are not compared; the caveats name the target.
+    """
     said, says = words(before), words(after)
+    one, other = scopes(before), scopes(after)
+    others = {target for target in one if target in other and one[target] != other[target]}
     for cell in said | says:
-        if said.get(cell) != says.get(cell):
+        if said.get(cell) != says.get(cell) and not (cell in said and cell in says and cell[0] in others):
             yield VerdictChange(*cell, before=said.get(cell), after=says.get(cell))
+
+
+def scopes(report: AuditReport) -> dict[str, str]:
+    """What of its image every target was judged by: ``whole``, or which region."""
+    return {verdict.target_id: verdict.scope.words or verdict.scope.kind for verdict in report.verdicts}
 
 
 def words(report: AuditReport) -> dict[tuple[str, str], str]:

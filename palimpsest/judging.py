@@ -74,7 +74,7 @@ def every_verdict(report: AuditReport, policy: GatePolicy) -> Said:
     """The words, by mitigation: what the policy fails on, what is missing or undecided, what nothing was tried for."""
     for mitigation in judged_mitigations(report, policy):
         told = verdicts_of(report, mitigation)
-        failing = [f"{verdict.target_id} {verdict.verdict}" for verdict in told if verdict.verdict in policy.fail_on]
+        failing = [f"{verdict.about} {verdict.verdict}" for verdict in told if verdict.verdict in policy.fail_on]
         if failing:
             yield "finding", f"{mitigation}: {len(failing)} of {len(told)} targets: {listed(failing)}"
         yield from gaps(report, mitigation, told)
@@ -90,7 +90,7 @@ def gaps(report: AuditReport, mitigation: str, told: list[Verdict]) -> Said:
     """What is not known of one mitigation."""
     if len({verdict.target_id for verdict in told}) != report.summary.targets or not told:
         yield "inconclusive", f"{mitigation}: {len(told)} verdicts for {report.summary.targets} targets"
-    undecided = [verdict.target_id for verdict in told if verdict.verdict == "inconclusive"]
+    undecided = [verdict.about for verdict in told if verdict.verdict == "inconclusive"]
     if undecided:
         yield "inconclusive", f"{mitigation}: {len(undecided)} of {len(told)} inconclusive: {listed(undecided)}"
     untried = [verdict.target_id for verdict in told if verdict.verdict == "not_detected"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from palimpsest.contract.report import AuditReport, Replication
+from palimpsest.contract.report import WHOLE, AuditReport, Replication, Scope
 
 KEY = "recovery"
 """Of the metadata that the worker writes (``worker/engine/recovery.py``)."""
@@ -26,6 +26,7 @@ class Chosen:
     verdict: str
     probe: str
     seen: Replication
+    scope: Scope = WHOLE
 
 
 class Asked(Protocol):
@@ -72,6 +73,7 @@ def fetch(client: Asked, audit_id: str, target: str, mitigation: str | None, pro
     for n, digest in enumerate(references(report, target), start=1):
         files[f"{REFERENCE}-{n}"] = client.evidence(audit_id, digest)
     came = "came back" if chosen.seen.replicates else "did not come back"
+    came += f" in the {chosen.scope.words}, of which alone is spoken," if chosen.scope.region else ""
     sentence = (
         f"{target} {came} under {chosen.mitigation} by {chosen.probe}: {chosen.seen.hits} of "
         f"{len(chosen.seen.scores)} pictures are copies, the nearest with similarity {chosen.seen.max_score:g}; "
@@ -89,7 +91,7 @@ def choose(report: AuditReport, target: str, mitigation: str | None, probe: str 
     if not cells:
         raise LookupError(f"the report has no target {target}")
     found = [
-        Chosen(cell.mitigation, cell.verdict, name, seen)
+        Chosen(cell.mitigation, cell.verdict, name, seen, cell.scope)
         for cell in cells
         for name, seen in cell.adversarial.items()
         if mitigation in (None, cell.mitigation) and probe in (None, name) and seen.embedding is not None

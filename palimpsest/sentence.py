@@ -12,7 +12,20 @@ def outcome(report: AuditReport) -> str:
 
 
 def told(report: AuditReport) -> str:
-    """The outcome without its circumstances."""
+    """The outcome without its circumstances, and what of their images it is about."""
+    return said(report) + in_regions(report)
+
+
+def in_regions(report: AuditReport) -> str:
+    """Of how many targets nothing but a region is spoken of; empty where all are whole images."""
+    judged = {verdict.target_id for verdict in report.verdicts if verdict.scope.region}
+    if not judged:
+        return ""
+    return f" {len(judged)} of {report.summary.targets} targets are judged in a region of their image, and there alone."
+
+
+def said(report: AuditReport) -> str:
+    """The word of the outcome, with its counts."""
     if report.summary.outcome == "finding":
         found = [finding(row, report.summary.targets) for row in report.summary.mitigations]
         return f"Finding: {'; '.join(part for part in found if part) or 'see the verdicts'}."

@@ -61,7 +61,7 @@ def verdict_cells(verdict: Verdict, probes: list[str]) -> list[Text]:
         for cell in (replication(verdict.adversarial.get(probe)), control(verdict.controls.get(probe)))
     ]
     return [
-        Text(verdict.target_id),
+        Text(verdict.target_id) + Text(f"\n{verdict.scope.words}" if verdict.scope.region else "", style="dim"),
         Text(verdict.mitigation),
         Text(verdict.verdict, style=STYLES[verdict.verdict]),
         replication(verdict.before.prompt),

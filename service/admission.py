@@ -17,7 +17,7 @@ from palimpsest.contract.methods import (
 )
 from palimpsest.contract.problems import Code, FieldProblem
 from palimpsest.contract.request import AuditRequest, Target
-from service import images
+from service import images, regions
 from service.errors import refused
 from service.offer import Offer
 
@@ -56,6 +56,7 @@ def admit(
     given = {"targets": request.targets, "controls": request.controls}
     for source, (listed, targets) in zip(sources, given.items(), strict=True):
         judged = listed == "targets" and bool(request.detectors)
+        problems += regions.problems(source, listed, targets or [], card)
         problems += _about_the_targets(source, targets, None if judged else WITHOUT_IMAGE[listed])
     problems += missing
     problems = problems or images.unreadable(request, pixels)
@@ -146,9 +147,6 @@ def _about_the_targets(source: str, targets: list[Target] | None, imageless: str
     problems = []
     for place, target in enumerate(targets or []):
         where = f"{source}.{place}"
-        if target.region is not None:
-            detail = "only whole images are compared so far"
-            problems.append(_problem(f"{where}.region", Code.REGION_UNSUPPORTED, detail))
         if not target.images and not (target.prompt or "").strip():
             problems.append(_problem(where, Code.TARGET_EMPTY, "give an image, a prompt, or best both"))
         elif not target.images and imageless is not None:

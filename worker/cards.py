@@ -7,6 +7,7 @@ from palimpsest.contract import methods
 from palimpsest.contract.catalogue import Inapplicable, LayerRole, MethodCard, MethodRole, ModelCard, TargetSet
 from palimpsest.contract.methods import Params
 from worker.engine.catalogue import inapplicable
+from worker.engine.partial_copies import smallest
 from worker.registrations import Registration
 from worker.workshop import Workshop
 
@@ -45,6 +46,7 @@ def model_card(workshop: Workshop, registration: Registration) -> ModelCard:
         descriptor=workshop.descriptor.digest,
         threshold=workshop.descriptor.threshold,
         neutral_prompts=len(registration.neutral),
+        smallest_region=smallest(workshop.descriptor),
     )
 
 

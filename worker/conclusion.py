@@ -3,7 +3,7 @@
 from ledger.audits import UnitResult
 from ledger.units import Conclusion
 from palimpsest.contract.report import StageCost
-from worker import analyses, detections, references
+from worker import analyses, detections, references, regional
 from worker.engine import audit, report
 from worker.engine.findings import Failure, Findings
 from worker.engine.records import MitigationRecord, ProbeRecord
@@ -39,7 +39,7 @@ def _findings(job: Job) -> Findings:
         request=job.row.request,
         resolved=plan.resolved,
         targets=[spec.id for spec in plan.targets()],
-        controls=[spec.id for batch in plan.batches for spec in batch.controls],
+        controls=list(dict.fromkeys(spec.id for batch in plan.batches for spec in batch.controls)),
         mitigations=plan.mitigations,
         probes={params.name: params.kind for params in job.request.probes},
         probed=[ProbeRecord.model_validate(u.result) for u in done if u.kind in ("baseline", "probe")],
@@ -51,11 +51,13 @@ def _findings(job: Job) -> Findings:
         drift_bound=audit.DRIFT_BOUND,
         environment=environment(job.workshop.engine),
         seeds={"seed": job.request.seed},
-        limitations=[*limitations(job.request, plan), *references.told(referenced)],
+        limitations=[*limitations(job.request, plan), *references.told(referenced), *regional.told(plan)],
         other_costs={"plan": NOTHING, **detections.costs(results)},
         detections=detections.detections_of(plan, results),
         analyses=analyses.analyses_of(plan, results),
         references=referenced,
+        regions=regional.regions_of(results),
+        scopes={spec.id: spec.region for spec in plan.targets() if spec.region is not None},
         without_prompt=frozenset(spec.id for spec in plan.targets() if spec.prompt is None),
     )
 

@@ -14,10 +14,11 @@ from worker.plan import Batch, Plan
 
 
 def prompted(batches: list[Batch]) -> list[Prompted]:
-    """Every target that has a prompt, then every control."""
+    """Every target that has a prompt, then every control, once however many regions it is judged in."""
     specs = [spec for batch in batches for spec in batch.targets]
     specs += [spec for batch in batches for spec in batch.controls]
-    return [Prompted(spec.id, spec.role, spec.prompt) for spec in specs if spec.prompt is not None]
+    heard = [Prompted(spec.id, spec.role, spec.prompt) for spec in specs if spec.prompt is not None]
+    return list(dict.fromkeys(heard))
 
 
 def heard(setting: Setting, batch: Batch, params: DetectorParams, calibrated: UnitResult) -> DetectionRecord:
@@ -50,10 +51,13 @@ def detections_of(plan: Plan, results: list[UnitResult], only: list[int] | None 
 
 
 def costs(results: list[UnitResult]) -> dict[str, StageCost]:
-    """By stage: calibrate:…, detect:…, reference, search:… and analyse:…"""
+    """By stage: calibrate:…, detect:…, reference, regions, search:… and analyse:…"""
     found: dict[str, StageCost] = {}
     for unit in results:
-        if unit.kind in ("analyse", "calibrate", "detect", "reference", "search") and unit.result is not None:
+        if (
+            unit.kind in ("analyse", "calibrate", "detect", "reference", "regions", "search")
+            and unit.result is not None
+        ):
             cost = StageCost.model_validate(unit.result["cost"])
             found[unit.stage] = plus(found[unit.stage], cost) if unit.stage in found else cost
     return found

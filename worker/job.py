@@ -1,6 +1,7 @@
 """One unit with its audit at hand: what was asked, what was planned, what other units came to, and the pictures."""
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,10 +15,11 @@ from palimpsest.contract.request import AuditRequest
 from worker.engine import images
 from worker.engine.errors import MethodFailed, SetChanged
 from worker.engine.items import Item
-from worker.engine.records import ReferenceRecord
+from worker.engine.records import ReferenceRecord, RegionRecord
+from worker.engine.regions import Local
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.lease import Lease
-from worker.plan import REFERENCE, ItemSpec, Plan, keeper, origin
+from worker.plan import REFERENCE, REGIONS, ItemSpec, Plan, keeper, origin
 from worker.workshop import Workshop
 
 M = TypeVar("M", bound=Params)
@@ -79,16 +81,30 @@ class Job:
         """The pictures and captions these specs name; left out are those for whose image nothing stands in."""
         stand_ins = {} if all(spec.sha256 for spec in specs) else self.stand_ins()
         named = [(spec, spec.sha256 or stand_ins.get(spec.id, [])) for spec in specs]
-        return [self._item(spec, pictures, side) for spec, pictures in named if pictures]
+        judges = self.judges() if any(spec.region for spec in specs) else {}
+        return [self._item(spec, pictures, side, local(spec, judges)) for spec, pictures in named if pictures]
+
+    def pictures(self, specs: list[ItemSpec], side: int) -> list[Item]:
+        """The same, before it is fixed how they are judged in their regions."""
+        return [self._item(spec, spec.sha256, side, None) for spec in specs]
+
+    def judges(self) -> dict[Hashable, Local]:
+        """How items are judged in regions, by role, id and region."""
+        fixed = [RegionRecord.model_validate(unit.result) for unit in self.results(REGIONS) if unit.result]
+        return {
+            (judge.role, judge.item_id, record.region): Local(record.region, judge.threshold, judge.tiled_l2_threshold)
+            for record in fixed
+            for judge in record.items
+        }
 
     def stand_ins(self) -> dict[str, list[str]]:
         """By target, the digest of the consensus picture that stands in for its image."""
         settled = [ReferenceRecord.model_validate(unit.result) for unit in self.results(REFERENCE) if unit.result]
         return {said.target_id: [said.picture] for record in settled for said in record.items if said.picture}
 
-    def _item(self, spec: ItemSpec, pictures: list[str], side: int) -> Item:
+    def _item(self, spec: ItemSpec, pictures: list[str], side: int, local: Local | None) -> Item:
         first, *others = [images.read(self._content(spec, sha256), side) for sha256 in pictures]
-        return Item(spec.id, spec.role, spec.prompt, first, tuple(others))
+        return Item(spec.id, spec.role, spec.prompt, first, tuple(others), local)
 
     def _content(self, spec: ItemSpec, sha256: str) -> bytes:
         if spec.set_id is None:
@@ -101,6 +117,15 @@ class Job:
     def method(self, listed: list[M], name: str) -> M:
         """A method of the request by its id."""
         return next(params for params in listed if params.name == name)
+
+
+def local(spec: ItemSpec, judges: dict[Hashable, Local]) -> Local | None:
+    """The judge of an item's region; None for a whole image. Raises MethodFailed where it was not fixed."""
+    if spec.region is None:
+        return None
+    if (spec.role, spec.id, spec.region) not in judges:
+        raise MethodFailed(f"how {spec.id} is judged in its region was not fixed")
+    return judges[spec.role, spec.id, spec.region]
 
 
 def request_of(stored: dict[str, Any]) -> AuditRequest:

@@ -17,9 +17,11 @@ from palimpsest.contract.methods import (
     ParaphraseParams,
 )
 from palimpsest.contract.report import ModelIdentity
-from palimpsest.contract.request import AuditRequest
+from palimpsest.contract.request import AuditRequest, Region
 from worker.engine.audit import DRIFT_BOUND
+from worker.engine.regions import SCALES, SHIFTS, STEP
 from worker.engine.setting import EFFORTS, Setting
+from worker.engine.thresholds import NEGATIVES
 from worker.engine.verdicts import CONTROL_BOUND
 from worker.registrations import Registration
 from worker.workshop import Workshop
@@ -27,14 +29,27 @@ from worker.workshop import Workshop
 REFERENCE = "reference"
 """The stage that settles what stands in for an image that nobody gave."""
 
+REGIONS = "regions"
+"""The stage that fixes how the items of every region are judged there."""
+
 TARGETS_A_SEARCH = 4
 """So many targets share a unit of the searches that locality rests on."""
+
+
+REGION_JUDGING = {
+    "scales": list(SCALES),
+    "shifts": [i * STEP for i in SHIFTS],
+    "negatives": NEGATIVES,
+    "search_loss": "masked",
+}
+"""What a region's judge looks at, and that searches denoise the region alone (docs/regions.md)."""
 
 
 class ItemSpec(BaseModel):
     """An item by name and the sha256 of its pictures: a row of a registered set, or images kept as evidence.
 
-    A target without an image has none; what stands in for it is settled after the detectors.
+    A target without an image has none; what stands in for it is settled after the detectors. With a
+    ``region`` its image is judged there: a target's is its request's, a control is an item in each of the targets'.
     """
 
     id: str
@@ -42,10 +57,11 @@ class ItemSpec(BaseModel):
     prompt: str | None
     set_id: str | None
     sha256: list[str]
+    region: Region | None = None
 
 
 class Batch(BaseModel):
-    """The items that share a unit."""
+    """The items that share a unit: judged as whole images, or all of them in one region."""
 
     targets: list[ItemSpec]
     controls: list[ItemSpec]
@@ -86,6 +102,10 @@ class Plan(BaseModel):
         """Every target, in order."""
         return [spec for batch in self.batches for spec in batch.targets]
 
+    def regions(self) -> list[Region]:
+        """Those that targets are judged in, in order."""
+        return distinct([spec.region for spec in self.targets() if spec.region is not None])
+
     @classmethod
     def empty(cls, request: AuditRequest) -> "Plan":
         """For an audit that ended before it was planned."""
@@ -119,7 +139,7 @@ def draft(workshop: Workshop, row: AuditRow, request: AuditRequest) -> tuple[Pla
         family=model.family,
         files=workshop.files[model.digest],
         baseline=baseline,
-        batches=batches(targets, controls, EFFORTS[request.effort].items_per_unit),
+        batches=scoped(targets, controls, EFFORTS[request.effort].items_per_unit),
         mitigations=[params.name for params in mitigations],
         untouched=[params.name for params in mitigations if isinstance(params, NoMitigationParams)],
         cut=[spec.id for spec in [*targets, *controls] if spec.prompt is not None and model.is_cut(spec.prompt)],
@@ -182,9 +202,25 @@ def specs(registration: Registration, stored: dict[str, Any], role: Literal["tar
             prompt=entry["prompt"],
             set_id=None,
             sha256=[image["sha256"] for image in entry["images"]],
+            region=entry.get("region") and Region.model_validate(entry["region"]),
         )
         for n, entry in enumerate(stored.get(f"{role}s") or [], start=1)
     ]
+
+
+def scoped(targets: list[ItemSpec], controls: list[ItemSpec], most: int) -> list[Batch]:
+    """Whole images, then region by region: every control stands beside the targets of each, judged as they are."""
+    made: list[Batch] = []
+    for region in [None, *distinct([spec.region for spec in targets if spec.region is not None])]:
+        mine = [spec for spec in targets if spec.region == region]
+        beside = [spec.model_copy(update={"region": region}) for spec in controls]
+        made += batches(mine, beside, most) if mine else []
+    return made
+
+
+def distinct(regions: list[Region]) -> list[Region]:
+    """Each once, in order."""
+    return list(dict.fromkeys(regions))
 
 
 def batches(targets: list[ItemSpec], controls: list[ItemSpec], most: int) -> list[Batch]:
@@ -204,8 +240,11 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
     every = range(len(plan.batches))
     lacking = [b for b in every if plan.batches[b].without_image()]
     settled = [REFERENCE] if lacking else []
+    fixed = [UnitPlan(REGIONS, {"region": n}) for n in range(len(plan.regions()))]
+    planned = [StagePlan(REGIONS, fixed)] if fixed else []
+    settled += [REGIONS] if fixed else []
     baseline = StagePlan("baseline", [UnitPlan("baseline", {"batch": b}) for b in every], after=settled)
-    planned = [] if lacking else [baseline]
+    planned += [] if lacking else [baseline]
     for name in plan.detectors:
         planned.append(StagePlan(f"calibrate:{name}", [UnitPlan("calibrate", {"detector": name})]))
         heard = [UnitPlan("detect", {"detector": name, "batch": b}) for b in every]
@@ -225,7 +264,7 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
         planned.append(StagePlan(probed, units, after=[made]))
     behind = [stage.name for stage in planned if stage.name.startswith(("mitigate:", "probe:"))]
     for name, where in plan.located.items():
-        planned += locating(name, where)
+        planned += locating(name, where, after=[REGIONS] if fixed else [])
     for name in plan.analyses if plan.analysed else []:
         if name in plan.located:
             continue
@@ -235,7 +274,7 @@ def stages(plan: Plan, mitigations: list[Params]) -> list[StagePlan]:
     return [*planned, report]
 
 
-def locating(name: str, where: Located) -> list[StagePlan]:
+def locating(name: str, where: Located, after: list[str]) -> list[StagePlan]:
     """Searches for triggers, and the comparison of what they found; nothing where no two images can be compared."""
     if len(where.targets) < 2:
         return []
@@ -244,7 +283,8 @@ def locating(name: str, where: Located) -> list[StagePlan]:
         UnitPlan("search", {"analysis": name, "start": start, "part": part}) for start in where.starts for part in parts
     ]
     compared = [UnitPlan("analyse", {"analysis": name, "mitigation": None, "batch": None})]
-    return [StagePlan(f"search:{name}", searches), StagePlan(f"analyse:{name}", compared, after=[f"search:{name}"])]
+    found = f"search:{name}"
+    return [StagePlan(found, searches, after=after), StagePlan(f"analyse:{name}", compared, after=[found])]
 
 
 def resolve(
@@ -274,6 +314,7 @@ def resolve(
         },
         "sampler": {"kind": "ddim", "steps": registration.steps, "guidance": registration.guidance, "eta": 0.0},
         "bounds": {"drift": DRIFT_BOUND, "controls": CONTROL_BOUND, "threshold": workshop.descriptor.threshold},
+        **({"regions": REGION_JUDGING} if any(entry.get("region") for entry in stored.get("targets") or []) else {}),
     }
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import Tensor
 
+from palimpsest.contract.request import Region
 from worker.engine import images, recovery
 from worker.engine.catalogue import loads
 from worker.engine.conditioning import Conditioning
@@ -26,6 +27,7 @@ from worker.engine.errors import EngineError
 from worker.engine.items import Item
 from worker.engine.model import DiffusionModel
 from worker.engine.recovery import TOLERANCE, Recovery
+from worker.engine.regions import Local
 from worker.engine.scorers.sscd import open_descriptor
 from worker.engine.setting import EFFORTS, Sampler, Setting
 from worker.settings import WorkerSettings
@@ -42,6 +44,7 @@ class Replayed:
     found: list[float]
     recorded: list[float]
     threshold: float
+    region: Region | None = None
 
     @property
     def same(self) -> bool:
@@ -54,10 +57,10 @@ class Replayed:
 
     def _line(self, s: int, now: float, then: float) -> str:
         copied = "a copy" if now > self.threshold else "no copy"
+        where = " in its region" if self.region else ""
         agrees = "the same" if abs(now - then) <= TOLERANCE else "NOT THE SAME"
-        return (
-            f"picture {s}: similarity {now:.5f} ({copied}, threshold {self.threshold:g}), recorded {then:.5f}: {agrees}"
-        )
+        seen = f"similarity {now:.5f}{where} ({copied}, threshold {self.threshold:g})"
+        return f"picture {s}: {seen}, recorded {then:.5f}: {agrees}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,8 +120,9 @@ def replay(
     setting = surroundings(said, model, descriptor)
     first, *others = [images.read(content, setting.model.resolution) for content in references]
     pictures = recovery.draw(setting, y, said, edit_of(said, edit), which)
-    score = setting.score(pictures, Item(said.item, "target", said.text, first, tuple(others)))
-    return Replayed(which, pictures, score.similarity, [said.scores[s] for s in which], said.threshold)
+    local = None if said.region is None else Local(said.region, said.threshold, setting.descriptor.tiled_l2_threshold)
+    score = setting.score(pictures, Item(said.item, "target", said.text, first, tuple(others), local))
+    return Replayed(which, pictures, score.similarity, [said.scores[s] for s in which], said.threshold, said.region)
 
 
 def edit_of(said: Recovery, content: bytes | None) -> Edit | Conditioning | None:

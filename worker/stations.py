@@ -1,8 +1,8 @@
 """The stations of an audit: what each kind of unit does with the engine, and what it leaves in the ledger.
 
-plan → baseline, calibrate:… → detect:… → reference, mitigate:… → probe:…, search:… → analyse:… → report. A unit's
-payload names its items; everything else is read from the request, so that a unit depends on nothing but the audit and
-its place in it.
+plan → regions → baseline, calibrate:… → detect:… → reference, mitigate:… → probe:…, search:… → analyse:… → report. A
+unit's payload names its items; everything else is read from the request, so that a unit depends on nothing but the
+audit and its place in it.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any
 from ledger import audits
 from ledger.units import Ticket
 from palimpsest.contract.methods import DetectorParams, ExternalParams, LocalityParams, Params
-from worker import analyses, detections, locating, references
+from worker import analyses, detections, locating, references, regional
 from worker.conclusion import NOTHING, conclude
 from worker.engine import audit
 from worker.engine.catalogue import loads
@@ -66,6 +66,12 @@ def _measure(job: Job, mitigation: str | None) -> Outcome:
         made or "",
     )
     return Outcome(result=record.model_dump(mode="json"), kept=shelf.kept)
+
+
+def regions(job: Job) -> Outcome:
+    """How every item of one region is judged there, fixed on the unmitigated model's pictures of neutral prompts."""
+    record = regional.fixed_in(job, job.ticket.payload["region"])
+    return Outcome(result=record.model_dump(mode="json"))
 
 
 def _made(job: Job, mitigation: str) -> dict[str, Any]:
@@ -178,6 +184,7 @@ def reference(job: Job) -> Outcome:
 
 _PERFORM: dict[str, Callable[[Job], Outcome]] = {
     "plan": plan,
+    "regions": regions,
     "baseline": baseline,
     "calibrate": calibrate,
     "detect": detect,

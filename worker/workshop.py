@@ -27,7 +27,7 @@ from worker.settings import WorkerSettings
 ROOT = Path(__file__).parent.parent
 AROUND = [
     *("analyses", "calibrations", "conclusion", "detections", "job", "limitations", "locating", "plan", "references"),
-    "stations",
+    *("regional", "stations"),
 ]
 
 

@@ -36,6 +36,7 @@ class ModelCard(Told):
     """One model, inspected once by a worker.
 
     ``neutral_prompts`` is how many prompts of no target it came with; null from a worker that does not say.
+    ``smallest_region`` is the fewest pixels, at ``resolution``, that a side of a region must have for the descriptor.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -53,6 +54,7 @@ class ModelCard(Told):
     descriptor: str
     threshold: float
     neutral_prompts: int | None = None
+    smallest_region: int | None = None
 
 
 class MethodCard(Told):

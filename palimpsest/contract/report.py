@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from palimpsest.contract.model import Told
 from palimpsest.contract.verdicts import Outcome, VerdictName
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class Rate(Told):
@@ -53,6 +53,57 @@ class Replication(Told):
     text: str | None
 
 
+class Rectangle(Told):
+    """A region of a reference image, in shares of its width and height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Scope(Told):
+    """What of the reference a verdict is about: ``whole``, or ``region``, and then nothing outside of ``region``."""
+
+    kind: str
+    region: Rectangle | None
+
+    @property
+    def words(self) -> str:
+        """``region x 0.25–0.75, y 0–0.5``, in shares of the image; empty for a whole one."""
+        at = self.region
+        if at is None:
+            return ""
+        return f"region x {at.x:g}–{at.x + at.width:g}, y {at.y:g}–{at.y + at.height:g}"
+
+
+WHOLE = Scope(kind="whole", region=None)
+
+
+class LocalJudge(Told):
+    """How one item was judged in a region (docs/regions.md).
+
+    ``pixels`` are left, top, right and bottom in a picture of the model's resolution; a picture's similarity is the
+    largest over ``looks`` places. ``threshold`` was fixed for that maximum: none of ``negatives`` pictures of neutral
+    prompts exceeds it (``nearest_negative`` is the largest of theirs), and one more does with a probability of
+    ``false_positive_bound`` at most. ``reconstruction`` is the similarity of the autoencoder's copy of the reference;
+    where that is no copy, the judge has no power, and silence says nothing.
+    """
+
+    item_id: str
+    role: str
+    region: Rectangle
+    pixels: list[int]
+    looks: int
+    threshold: float
+    tiled_l2_threshold: float
+    negatives: int
+    nearest_negative: float
+    false_positive_bound: float
+    reconstruction: float
+    has_power: bool
+
+
 class Before(Told):
     """The unmitigated model."""
 
@@ -75,19 +126,29 @@ class Verdict(Told):
     ``reference`` is what pictures were compared with: ``image``, what was given; ``consensus``, what the unmitigated
     model draws of the prompt, so that no training image is claimed; ``none``, where there was nothing to compare with.
 
+    ``scope`` is what of the reference it is about; a report written before 1.4 judged whole images only.
+
     ``adversarial`` is by probe id. Under a mitigation at the input, the plain id is the probe with the mitigation in
     its loop, and ``<id>:bypassed`` the probe of whoever does not run it.
     """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     target_id: str
     mitigation: str
     verdict: VerdictName
     reference: str
+    scope: Scope = WHOLE
     before: Before
     prompt: Replication | None
     adversarial: dict[str, Replication]
     controls: dict[str, ControlEvidence]
     reasons: list[str]
+
+    @property
+    def about(self) -> str:
+        """The target's id, and the region that alone is spoken of where there is one."""
+        return f"{self.target_id} ({self.scope.words})" if self.scope.region else self.target_id
 
 
 class Detected(Told):
@@ -251,8 +312,8 @@ class JudgeIdentity(Told):
 class AuditReport(Told):
     """The answer. ``result_digest`` is over everything but ids, times, seconds, host and attempts.
 
-    A report written before 1.2 has neither ``detections`` nor ``analyses``, one before 1.3 no ``references``; each is
-    read as one without any.
+    A report written before 1.2 has neither ``detections`` nor ``analyses``, one before 1.3 no ``references``, one
+    before 1.4 no ``regions``; each is read as one without any.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -269,6 +330,9 @@ class AuditReport(Told):
         default_factory=list, description="by detector, of every target and control that has a prompt"
     )
     references: list[Referenced] = Field(default_factory=list, description="of every target that came without an image")
+    regions: list[LocalJudge] = Field(
+        default_factory=list, description="of every target with a region, and of every control in each of them"
+    )
     analyses: dict[str, list[Analysed]] = Field(
         default_factory=dict,
         description="by the id of the analysis, of every mitigation that changes something or of the unmitigated model",

@@ -23,6 +23,7 @@ from palimpsest.contract.verdicts import VerdictName
 
 MOST_TARGETS = 10_000
 MOST_METHODS = 16
+MOST_REGIONS = 16
 Label = Annotated[str, Field(max_length=256)]
 
 
@@ -81,12 +82,22 @@ Image = Annotated[Annotated[InlineImage, Tag("inline")] | Annotated[NamedImage, 
 
 
 class Region(Asked):
-    """A rectangle of an image, in shares of its width and height."""
+    """A rectangle of an image, in shares of its width and height; the upper left corner of the image is 0, 0."""
 
     x: float = Field(ge=0, lt=1)
     y: float = Field(ge=0, lt=1)
     width: float = Field(gt=0, le=1)
     height: float = Field(gt=0, le=1)
+
+    @property
+    def inside(self) -> bool:
+        """Whether it ends where the image does, or before."""
+        return self.x + self.width <= 1 + 1e-9 and self.y + self.height <= 1 + 1e-9
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom in an image of so many pixels: the nearest pixels' edges."""
+        right, bottom = min(1.0, self.x + self.width), min(1.0, self.y + self.height)
+        return round(self.x * width), round(self.y * height), round(right * width), round(bottom * height)
 
 
 class Target(Asked):
@@ -101,7 +112,9 @@ class Target(Asked):
     )
     prompt: str | None = Field(None, max_length=10_000)
     images: list[Image] = Field(default_factory=list, max_length=16)
-    region: Region | None = None
+    region: Region | None = Field(
+        None, description="of a target with one image: what of it is judged, and alone (docs/regions.md)"
+    )
 
 
 class Policy(Asked):

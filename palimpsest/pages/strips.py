@@ -6,10 +6,19 @@ evaluation pictures of an answer side by side.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from palimpsest.contract.report import AuditReport, ControlEvidence, Referenced, Replication, Verdict
+from palimpsest.contract.report import (
+    AuditReport,
+    ControlEvidence,
+    LocalJudge,
+    Rectangle,
+    Referenced,
+    Replication,
+    Scope,
+    Verdict,
+)
 from palimpsest.contract.verdicts import VerdictName
 
 Where = Callable[[str], str | None]
@@ -39,6 +48,8 @@ class Picture:
     told: str
     replicates: bool | None = None
     more: str = ""
+    frame: Rectangle | None = None
+    """The region that is judged, where the picture is the whole of what it is a region of."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Strip:
     prompt: str | None
     before: list[Picture]
     after: list[After]
+    scope: str = ""
+    """Which region is judged, by which threshold; empty for a whole image."""
 
 
 def strips(report: AuditReport, where: Where) -> list[Strip]:
@@ -71,6 +84,7 @@ def strips(report: AuditReport, where: Where) -> list[Strip]:
         shown = sorted(shown, key=lambda its: min(GRAVITY.index(each.verdict) for each in by_target[its]))[:MOST]
     asked, as_it_is = requested(report), unmitigated(report)
     stand_ins = {each.target_id: each for each in report.references}
+    judges = {judge.item_id: judge for judge in report.regions if judge.role == "target"}
     return [
         strip(
             target,
@@ -79,6 +93,7 @@ def strips(report: AuditReport, where: Where) -> list[Strip]:
             original=original(target, asked.get(target, {}), stand_ins.get(target), where),
             as_it_is=as_it_is,
             where=where,
+            judged=told_of(by_target[target][0].scope, judges.get(target)),
         )
         for target in shown
     ]
@@ -96,11 +111,18 @@ def requested(report: AuditReport) -> dict[str, dict[str, Any]]:
 
 
 def strip(
-    target: str, verdicts: list[Verdict], *, prompt: str | None, original: Picture, as_it_is: set[str], where: Where
+    target: str,
+    verdicts: list[Verdict],
+    *,
+    prompt: str | None,
+    original: Picture,
+    as_it_is: set[str],
+    where: Where,
+    judged: str = "",
 ) -> Strip:
-    """One target's."""
+    """One target's; ``judged`` is what its scope is told as."""
     seen = verdicts[0].before
-    before = [original]
+    before = [replace(original, frame=verdicts[0].scope.region)]
     if seen.prompt is not None:
         before.append(answer("Before, by caption", target, seen.prompt, None, where))
     before += [answer(f"Before, by {spaced(name)}", target, its, None, where) for name, its in seen.adversarial.items()]
@@ -108,7 +130,21 @@ def strip(
         After(v.mitigation, v.verdict, v.reasons, [] if v.mitigation in as_it_is else pictures(target, v, where))
         for v in verdicts
     ]
-    return Strip(target, prompt, before, after)
+    return Strip(target, prompt, before, after, judged)
+
+
+def told_of(scope: Scope, judge: LocalJudge | None) -> str:
+    """What of its image a target is judged by, in a sentence; empty for a whole image."""
+    if scope.region is None:
+        return ""
+    alone = f"Judged in the {scope.words} of its image, and there alone"
+    if judge is None:
+        return f"{alone}."
+    power = "" if judge.has_power else " The judge has no power there: it would not know a copy."
+    return (
+        f"{alone}: a copy is more similar than {judge.threshold:g} at one of {judge.looks} places, which none of "
+        f"{judge.negatives} pictures of neutral prompts is.{power}"
+    )
 
 
 def original(target: str, asked: dict[str, Any], stand_in: Referenced | None, where: Where) -> Picture:

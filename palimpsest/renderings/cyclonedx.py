@@ -129,8 +129,15 @@ def predicate(original: Original, verdict: Verdict) -> str:
     """The claim in words. Where nothing was mitigated it is that there was nothing to mitigate."""
     kinds = {each["id"]: each["kind"] for each in original.report.resolved.get("mitigations", [])}
     if kinds.get(verdict.mitigation) == "none":
-        return f"The model does not hold the training image {verdict.target_id}."
-    return f"The training image {verdict.target_id} is removed by {verdict.mitigation}."
+        return f"The model does not hold {image(verdict)}."
+    whole = image(verdict)
+    return f"{whole[0].upper()}{whole[1:]} is removed by {verdict.mitigation}."
+
+
+def image(verdict: Verdict) -> str:
+    """What a claim is of: a training image, or no more than a region of one."""
+    part = f"the {verdict.scope.words} of " if verdict.scope.region else ""
+    return f"{part}the training image {verdict.target_id}"
 
 
 def evidence(original: Original, verdict: Verdict) -> list[dict[str, Any]]:
@@ -147,7 +154,7 @@ def evidence(original: Original, verdict: Verdict) -> list[dict[str, Any]]:
 
 def probed(original: Original, verdict: Verdict, probe: str, answer: Replication) -> dict[str, Any]:
     """One probe."""
-    threshold = next(judge.threshold for judge in original.report.judges if judge.kind == "sscd")
+    threshold = threshold_of(original, verdict)
     told: dict[str, Any] = {
         "bom-ref": f"evidence:{place(verdict)}:{probe}",
         "propertyName": "recovered image" if answer.replicates else "images without a copy",
@@ -157,6 +164,13 @@ def probed(original: Original, verdict: Verdict, probe: str, answer: Replication
     if answer.replicates and answer.images:
         told["data"] = [picture(digest) for digest in answer.images]
     return told
+
+
+def threshold_of(original: Original, verdict: Verdict) -> float:
+    """The descriptor's, or that of the target's region."""
+    report, here = original.report, [verdict.target_id] if verdict.scope.region else []
+    fixed = [judge.threshold for judge in report.regions if judge.role == "target" and judge.item_id in here]
+    return fixed[0] if fixed else next(judge.threshold for judge in report.judges if judge.kind == "sscd")
 
 
 def picture(digest: str) -> dict[str, Any]:

@@ -24,5 +24,5 @@ def judged(report: AuditReport, verdict: Verdict) -> Judgement:
 
 
 def name_of(verdict: Verdict) -> str:
-    """A verdict's name wherever it is one of many."""
-    return f"{verdict.target_id} under {verdict.mitigation}"
+    """A verdict's name wherever it is one of many; a region's is never that of the whole image."""
+    return f"{verdict.about} under {verdict.mitigation}"

@@ -61,7 +61,7 @@ def properties(original: Original) -> ET.Element:
 def case(original: Original, verdict: Verdict) -> ET.Element:
     """One target."""
     classname = f"{original.model_of(verdict).id}.{verdict.mitigation}"
-    element = ET.Element("testcase", name=clean(verdict.target_id), classname=clean(classname), time="0")
+    element = ET.Element("testcase", name=clean(verdict.about), classname=clean(classname), time="0")
     found = judged(original.report, verdict)
     kind = "inconclusive" if verdict.verdict == "inconclusive" and found == "warned" else found
     if kind == "passed":

@@ -13,7 +13,7 @@ from palimpsest.renderings.original import Original, written
 from palimpsest.renderings.statement import report_descriptor, statement
 
 PREDICATE_TYPE = "urn:palimpsest:predicate:memorization-audit:0.1"
-RESOLVED = ("mitigations", "probes", "scorers", "effort", "sampler", "bounds")
+RESOLVED = ("mitigations", "probes", "scorers", "effort", "sampler", "bounds", "regions")
 """Of the resolved request: how it was tested, and not on what."""
 
 
@@ -30,6 +30,7 @@ def render(original: Original) -> bytes:
             for model in report.models
         ],
         "judges": [judge.model_dump(mode="json") for judge in report.judges],
+        "regions": [judge.model_dump(mode="json") for judge in report.regions],
         "resolved": {name: report.resolved[name] for name in RESOLVED if name in report.resolved},
         "seeds": report.seeds,
         "outcome": report.summary.outcome,
@@ -44,6 +45,7 @@ def render(original: Original) -> bytes:
                 "mitigation": verdict.mitigation,
                 "verdict": verdict.verdict,
                 "reference": verdict.reference,
+                "scope": verdict.scope.model_dump(mode="json"),
                 "reasons": verdict.reasons,
             }
             for verdict in report.verdicts

@@ -1,11 +1,12 @@
 """A table in the layout of NeMo's prompt files (``memorized_laion_prompts.csv``), to set numbers beside theirs.
 
-    ;Caption;URL;type;mean_sscd;max_sscd;Index;target;<mitigation> verdict;<mitigation> prompt max_sscd;…
+    ;Caption;URL;type;mean_sscd;max_sscd;Index;target;<mitigation> verdict;<mitigation> prompt max_sscd;…;scope
 
 One row a target. ``mean_sscd`` and ``max_sscd`` are the descriptor's of the caption on the unmitigated model, as in the
 original; every mitigation has columns of its own behind them: the verdict, and the best similarity by caption and by
 each search. ``type`` and ``URL`` are theirs and not known here, ``Index`` is the target's place from 1; a caption is
 known where the request carried it, the captions of a registered set are in the set. What was not measured is empty.
+``scope``, last, is ``whole``, or the region of the image that all of a row's similarities are of.
 
 Hintersdorf et al., Finding NeMo (NeurIPS 2024),
 https://github.com/ml-research/localizing_memorization_in_diffusion_models
@@ -32,12 +33,14 @@ def render(original: Original) -> bytes:
     captions = captions_of(original)
     file = io.StringIO(newline="")
     table = csv.writer(file, delimiter=";", lineterminator="\r\n")
-    table.writerow([*THEIRS, "target", *(f"{m} {what}" for m in mitigations for what in headings(probes))])
+    table.writerow([*THEIRS, "target", *(f"{m} {what}" for m in mitigations for what in headings(probes)), "scope"])
     for place, (target, found) in enumerate(by_target.items()):
         before = next(iter(found.values())).before.prompt
         sscd = [number(before, "mean_score"), number(before, "max_score")]
         row = [str(place), plain(captions.get(target, "")), "", "", *sscd, str(place + 1), plain(target)]
-        table.writerow([*row, *(cell for m in mitigations for cell in cells(found.get(m), probes))])
+        scope = next(iter(found.values())).scope
+        told = [cell for m in mitigations for cell in cells(found.get(m), probes)]
+        table.writerow([*row, *told, scope.words or scope.kind])
     return file.getvalue().encode()
 
 

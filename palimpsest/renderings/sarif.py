@@ -90,7 +90,8 @@ def result(original: Original, verdict: Verdict, paths: list[str]) -> dict[str, 
         "level": level,
         "message": {"text": sentence(verdict)},
         "partialFingerprints": {"targetAndMitigation/v1": fingerprint(original, verdict)},
-        "properties": {"verdict": verdict.verdict, "target": verdict.target_id, "mitigation": verdict.mitigation},
+        "properties": {"verdict": verdict.verdict, "target": verdict.target_id, "mitigation": verdict.mitigation}
+        | ({"scope": verdict.scope.model_dump(mode="json")} if verdict.scope.region else {}),
     }
     return said | {"locations": [location(paths)]} if paths and original.model_of(verdict) is original.audited else said
 
@@ -113,8 +114,8 @@ def location(paths: list[str]) -> dict[str, Any]:
 
 
 def fingerprint(original: Original, verdict: Verdict) -> str:
-    """sha256 of model, target and mitigation, by name."""
-    names = [original.audited.id, verdict.target_id, verdict.mitigation]
+    """sha256 of model, target and mitigation, by name; the same target in a region is another result."""
+    names = [original.audited.id, verdict.about, verdict.mitigation]
     return hashlib.sha256(written(names)).hexdigest()
 
 

@@ -17,12 +17,15 @@ from palimpsest.contract.report import (
     Detected,
     Drift,
     JudgeIdentity,
+    LocalJudge,
     MitigationSummary,
     ModelIdentity,
     Rate,
     RecoveryPoint,
+    Rectangle,
     Replication,
     ReplicationRates,
+    Scope,
     SecondJudge,
     StageCost,
     Summary,
@@ -183,6 +186,31 @@ def a_report(state: str = "succeeded") -> AuditReport:
         limitations=["one start per target"],
         state=state,
     )
+
+
+REGION = Rectangle(x=0.25, y=0.5, width=0.5, height=0.25)
+
+
+def with_the_owl_in_a_region() -> AuditReport:
+    """The same, but that the owl is judged in a region of its image, at a threshold of its own."""
+    report = a_report()
+    scope = Scope(kind="region", region=REGION)
+    verdicts = [v.model_copy(update={"scope": scope}) if v.target_id == "owl" else v for v in report.verdicts]
+    judge = LocalJudge(
+        item_id="owl",
+        role="target",
+        region=REGION,
+        pixels=[16, 32, 48, 48],
+        looks=27,
+        threshold=0.75,
+        tiled_l2_threshold=0.1,
+        negatives=99,
+        nearest_negative=0.75,
+        false_positive_bound=0.01,
+        reconstruction=0.95,
+        has_power=True,
+    )
+    return report.model_copy(update={"verdicts": verdicts, "regions": [judge]})
 
 
 def a_status(state: State = "running", *, progress: float = 0.5, **changes: Any) -> AuditStatus:

@@ -2,7 +2,15 @@
 
 from palimpsest.comparing import RateChange, difference
 from palimpsest.contract.report import AuditReport, Rate
-from palimpsest.tests.example import NONE_OF_TWO, ONE_OF_TWO, SEARCH, a_report, row, verdict
+from palimpsest.tests.example import (
+    NONE_OF_TWO,
+    ONE_OF_TWO,
+    SEARCH,
+    a_report,
+    row,
+    verdict,
+    with_the_owl_in_a_region,
+)
 
 BEFORE = a_report()
 
@@ -68,3 +76,13 @@ def test_what_else_is_another_is_said() -> None:
     found = difference(BEFORE, other)
     assert found.caveats == ["the judge is another", "the effort is another", "the state is another"]
     assert found.empty
+
+
+def test_a_region_is_not_compared_with_the_whole_image() -> None:
+    """The owl is concealed as a whole and not recovered in its region: no change, but a caveat that names it."""
+    regional = with_the_owl_in_a_region()
+    told = [v.model_copy(update={"verdict": "not_recovered"}) for v in regional.verdicts]
+    found = difference(BEFORE, regional.model_copy(update={"verdicts": told}))
+    assert found.caveats == ["the scope of owl is another"]
+    assert {change.target for change in found.verdicts} == {"fox"}
+    assert difference(regional, regional).caveats == []

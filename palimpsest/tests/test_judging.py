@@ -11,7 +11,7 @@ from palimpsest.contract.policy import GatePolicy
 from palimpsest.contract.report import AuditReport, Drift, PolicyResult
 from palimpsest.contract.verdicts import VERDICTS, VerdictName
 from palimpsest.judging import RULES, Answer, judge
-from palimpsest.tests.example import NONE_OF_TWO, a_report, row, verdict
+from palimpsest.tests.example import NONE_OF_TWO, a_report, row, verdict, with_the_owl_in_a_region
 
 Words = list[VerdictName]
 UNIFORM = {"corpus": "captions of the training set", "drawn": "uniformly", "size": 120_000, "seed": 7}
@@ -197,3 +197,10 @@ def test_more_gaps_never_help(words: Words, policy: GatePolicy, place: int) -> N
     undecided: Words = ["inconclusive" if i == place else word for i, word in enumerate(words)]
     if judge(reported(words), policy).answer != "pass":
         assert judge(reported(undecided), policy).answer != "pass"
+
+
+def test_a_ruling_names_the_region_it_is_of() -> None:
+    """What fails is the owl's region, not the owl."""
+    rulings = judge(with_the_owl_in_a_region(), GatePolicy()).rulings
+    [told] = [each.sentence for each in rulings if each.rule == "verdicts" and each.sentence.startswith("none")]
+    assert "owl (region x 0.25–0.75, y 0.5–0.75) still_replicates, fox still_replicates" in told

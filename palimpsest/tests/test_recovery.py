@@ -9,7 +9,7 @@ import pytest
 
 from palimpsest.contract.report import AuditReport
 from palimpsest.recovery import choose, fetch, references, said_in
-from palimpsest.tests.example import AUDIT, SEARCH, a_report
+from palimpsest.tests.example import AUDIT, SEARCH, a_report, with_the_owl_in_a_region
 
 SAID = {"model": "sha256:03", "edit": "e" * 64}
 
@@ -111,4 +111,13 @@ def test_on_the_model_as_it_is_there_is_no_edit() -> None:
     assert fetched.command(Path("r")) == (
         "python -m worker.replay --model FOLDER_OF_the_model --embedding r/embedding.safetensors "
         "--reference PICTURE_OF_THE_TARGET --output r/replay.png"
+    )
+
+
+def test_a_recovery_of_a_region_is_told_as_one() -> None:
+    """The owl's logo came back; nothing is said of the owl."""
+    told = with_the_owl_in_a_region()
+    fetched = fetch(Kept(told, {"sha256:01": embedding(), "e" * 64: b"edit"}), AUDIT, "owl", "nemo", None)
+    assert fetched.sentence.startswith(
+        "owl came back in the region x 0.25–0.75, y 0.5–0.75, of which alone is spoken, under nemo"
     )

@@ -6,7 +6,7 @@ import pytest
 
 from palimpsest import sentence
 from palimpsest.contract.report import AuditReport, PolicyResult
-from palimpsest.tests.example import NONE_OF_TWO, a_report, row
+from palimpsest.tests.example import NONE_OF_TWO, a_report, row, with_the_owl_in_a_region
 
 
 def summarized(report: AuditReport, **changes: Any) -> AuditReport:
@@ -70,3 +70,9 @@ def test_the_cost_is_in_forwards_and_in_seconds() -> None:
     assert sentence.cost(a_report()) == (
         "Cost: 3,000 UNet sample-forwards and 800 with gradient, 72.8 s (probe 60.2 s, baseline 12.5 s)."
     )
+
+
+def test_regions_are_part_of_the_sentence() -> None:
+    """So that nobody takes a verdict on a logo for one on the image."""
+    told = sentence.outcome(with_the_owl_in_a_region())
+    assert told.endswith("1 of 2 targets. 1 of 2 targets are judged in a region of their image, and there alone.")

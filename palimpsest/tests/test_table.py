@@ -8,7 +8,7 @@ from palimpsest import table
 from palimpsest.contract.catalogue import Inapplicable, MethodCard, MethodList, ModelCard, ModelList, TargetSet
 from palimpsest.contract.report import AuditReport
 from palimpsest.contract.status import AuditList
-from palimpsest.tests.example import NONE_OF_TWO, SEARCH, a_report, a_status, row
+from palimpsest.tests.example import NONE_OF_TWO, SEARCH, a_report, a_status, row, with_the_owl_in_a_region
 
 
 def printed(*tables: RenderableType, width: int = 80) -> list[str]:
@@ -116,3 +116,9 @@ def test_models_and_methods_are_listed() -> None:
     assert "wanda mitigation sparsity 0.01 arXiv 2406.18566" in printed(
         table.methods(MethodList(engine="sha256:00", data=[method]))
     )
+
+
+def test_a_region_stands_below_its_target() -> None:
+    """The owl's; the fox is a whole image and has none."""
+    told = printed(table.verdicts(with_the_owl_in_a_region()), width=200)
+    assert told.count("region x 0.25–0.75, y 0.5–0.75") == 2

@@ -17,6 +17,7 @@ from worker.benchmarks import (
     locality_page,
     paper_table_page,
     planted_page,
+    regions_page,
 )
 from worker.benchmarks.standing import made
 from worker.benchmarks.tables import table
@@ -233,6 +234,7 @@ PAGES: dict[str, Callable[[list[Row]], list[str]]] = {
     "locality": locality_page.locality,
     "paper-table": paper_table_page.paper_table,
     "planted": planted_page.planted,
+    "regions": regions_page.regions,
     "constructed": constructed_page.constructed,
 }
 

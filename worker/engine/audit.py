@@ -76,7 +76,13 @@ def measure(
                 name = f"{n}/{trial.item.role}/{trial.item.id}/{params.name}"
                 probed[params.name] = None if answer is None else judge(setting, trial, answer, name, keep, under)
     items = [
-        ItemRecord(item_id=trial.item.id, role=trial.item.role, group=trial.group, probes=probed)
+        ItemRecord(
+            item_id=trial.item.id,
+            role=trial.item.role,
+            group=trial.group,
+            probes=probed,
+            region=trial.item.local and trial.item.local.region,
+        )
         for trial, probed in zip(trials, found, strict=True)
     ]
     return ProbeRecord(mitigation=mitigation, items=items, cost=cost())
@@ -84,6 +90,8 @@ def measure(
 
 def pair(targets: list[Item], controls: list[Item], edit: Edit | Conditioning | None) -> list[Trial]:
     """Who meets which model. Joint: everybody the same. Per target: each target its own, beside it a control.
+
+    A batch is judged in one region, or as whole images: a control beside a target is judged as the target is.
 
     With fewer controls than targets they are used again; with more, every control still meets one target's model.
     """
@@ -135,8 +143,9 @@ def recovered(setting: Setting, trial: Trial, answer: Answer, score: Score, unde
         steps=setting.sampler.steps,
         guidance=setting.sampler.guidance,
         judge=setting.descriptor.digest,
-        threshold=setting.descriptor.threshold,
+        threshold=setting.thresholds(trial.item)[0],
         scores=score.similarity,
+        region=trial.item.local and trial.item.local.region,
     )
 
 

@@ -18,9 +18,17 @@ def q_sample(x_0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     return a.sqrt() * x_0 + (1 - a).sqrt() * eps
 
 
-def denoising_loss(eps_theta: Denoiser, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
-    """‖ε − ε_θ(x_t, t, y)‖², the mean over C·H·W, one value per row   (Ho et al. 2020, Eq. 14)"""
-    return (eps - eps_theta(q_sample(x_0, t, eps, alpha_bar), t, y)).pow(2).flatten(1).mean(dim=1)
+def denoising_loss(
+    eps_theta: Denoiser, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """‖ε − ε_θ(x_t, t, y)‖², the mean over C·H·W, one value per row   (Ho et al. 2020, Eq. 14)
+
+    With a mask m, N×1×H×W of zeros and ones, the mean is over the latents where it is 1.
+    """
+    error = (eps - eps_theta(q_sample(x_0, t, eps, alpha_bar), t, y)).pow(2)
+    if mask is None:
+        return error.flatten(1).mean(dim=1)
+    return (mask * error.mean(dim=1, keepdim=True)).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1)
 
 
 def ddim_timesteps(steps: int, T: int = 1000, offset: int = 1) -> list[int]:

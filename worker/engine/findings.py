@@ -3,7 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from palimpsest.contract.report import Analysed, Detected, JudgeIdentity, ModelIdentity, Referenced, StageCost
+from palimpsest.contract.report import (
+    Analysed,
+    Detected,
+    JudgeIdentity,
+    LocalJudge,
+    ModelIdentity,
+    Referenced,
+    StageCost,
+)
+from palimpsest.contract.request import Region
 from worker.engine.records import MitigationRecord, ProbeRecord
 
 BYPASSED = ":bypassed"
@@ -24,6 +33,7 @@ class Findings:
     """All that a report rests on.
 
     ``references`` is of the targets that came without an image, ``without_prompt`` names those without a caption.
+    ``scopes`` has the regions of targets judged in one, ``regions`` how they and the controls are judged there.
     """
 
     audit_id: str
@@ -48,6 +58,8 @@ class Findings:
     analyses: dict[str, list[Analysed]] = field(default_factory=dict)
     references: list[Referenced] = field(default_factory=list)
     without_prompt: frozenset[str] = frozenset()
+    regions: list[LocalJudge] = field(default_factory=list)
+    scopes: dict[str, Region] = field(default_factory=dict)
 
 
 def adversarial_probes(findings: Findings) -> list[str]:

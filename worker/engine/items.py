@@ -5,12 +5,15 @@ from typing import Literal
 
 from torch import Tensor
 
+from worker.engine.regions import Local
+
 
 @dataclass(frozen=True)
 class Item:
     """``picture`` is 3×H×W in [0, 1]; ``prompt`` is None where only the work is known, not its caption.
 
-    A picture near ``picture`` or any of ``others``, further images of the same work, is a copy.
+    A picture near ``picture`` or any of ``others``, further images of the same work, is a copy. With ``local`` only a
+    region of ``picture`` is compared, and ``others`` are not.
     """
 
     id: str
@@ -18,6 +21,7 @@ class Item:
     prompt: str | None
     picture: Tensor
     others: tuple[Tensor, ...] = ()
+    local: Local | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,16 @@
 """From cells to verdicts: one word for every target under every mitigation, with the controls beside it."""
 
-from palimpsest.contract.report import Before, ControlEvidence, Referenced, Replication, Verdict
+from palimpsest.contract.report import (
+    WHOLE,
+    Before,
+    ControlEvidence,
+    Rectangle,
+    Referenced,
+    Replication,
+    Scope,
+    Verdict,
+)
+from palimpsest.contract.request import Region
 from worker.engine.cells import Cells
 from worker.engine.findings import Findings, adversarial_probes, after_of, prompt_probe, recoveries
 from worker.engine.rates import descriptive, holm, permutation_p, rate
@@ -20,13 +30,18 @@ def verdicts_of(findings: Findings, cells: Cells, mitigation: str) -> list[Verdi
 
 
 def control_evidence(findings: Findings, cells: Cells, mitigation: str, probe: str) -> dict[str, ControlEvidence]:
-    """What the controls say beside every target: their rate, and how unusual the target is among them."""
+    """What the controls say beside every target: their rate, and how unusual the target is among them.
+
+    Controls are those that were judged as the target is: in its region, or as whole images.
+    """
     after = after_of(mitigation, findings)
-    controls = cells.answers(after, "control", probe)
-    few = descriptive(len(findings.targets), len(controls))
-    controls_rate = rate(sum(c.replicates for c in controls), len(controls))
     p: dict[str, float] = {}
-    for target_id in findings.targets:
+    seen = {
+        region: cells.controls(after, probe, region)
+        for region in dict.fromkeys(map(findings.scopes.get, findings.targets))
+    }
+    beside = {target_id: seen[findings.scopes.get(target_id)] for target_id in findings.targets}
+    for target_id, controls in beside.items():
         target = cells.target(after, target_id)
         answer = target.probes.get(probe) if target else None
         if answer is not None and controls:
@@ -34,10 +49,10 @@ def control_evidence(findings: Findings, cells: Cells, mitigation: str, probe: s
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     return {
         t: ControlEvidence(
-            rate=controls_rate,
+            rate=rate(sum(control.replicates for control in beside[t]), len(beside[t])),
             p_value=None if t not in p else round(p[t], 6),
             p_adjusted=None if t not in p else round(adjusted[t], 6),
-            descriptive=few,
+            descriptive=descriptive(len(findings.targets), len(beside[t])),
         )
         for t in findings.targets
     }
@@ -50,7 +65,7 @@ def verdict_of(
     stand_in = next((r for r in findings.references if r.target_id == target_id), None)
     if stand_in is not None and stand_in.picture is None:
         return without_reference(stand_in, mitigation)
-    after_name, prompt = after_of(mitigation, findings), prompt_probe(findings)
+    after_name, prompt, region = after_of(mitigation, findings), prompt_probe(findings), findings.scopes.get(target_id)
     before, after = cells.target(None, target_id), cells.target(after_name, target_id)
     searches, means = adversarial_probes(findings), recoveries(findings, mitigation)
     group = after.group if after else None
@@ -62,10 +77,11 @@ def verdict_of(
             recoverable={p: bool(replicated(before, p)) for p in searches},
             prompt_after=replicated(after, prompt),
             recovered={p: bool(replicated(after, p)) for p in means},
-            controls_before={p: cells.controls_replicate(None, p, None) for p in searches},
-            controls_after={p: cells.controls_replicate(after_name, p, group) for p in means},
+            controls_before={p: cells.controls_replicate(None, p, region, None) for p in searches},
+            controls_after={p: cells.controls_replicate(after_name, p, region, group) for p in means},
             degraded=degraded(findings, mitigation, group),
             missing=sorted(set(missing)),
+            powerless=powerless(findings, target_id),
         )
     )
     return Verdict(
@@ -73,6 +89,7 @@ def verdict_of(
         mitigation=mitigation,
         verdict=word,
         reference="image" if stand_in is None else "consensus",
+        scope=scope_of(region),
         before=Before(prompt=answer_of(before, prompt), adversarial=answers_of(before, searches)),
         prompt=answer_of(after, prompt),
         adversarial=answers_of(after, means),
@@ -98,6 +115,17 @@ def without_reference(stand_in: Referenced, mitigation: str) -> Verdict:
         if unflagged
         else [drawn if stand_in.reason == NO_CONSENSUS else f"missing: reference: {stand_in.reason}"],
     )
+
+
+def scope_of(region: Region | None) -> Scope:
+    """What of the reference a verdict is about."""
+    return WHOLE if region is None else Scope(kind="region", region=Rectangle(**region.model_dump()))
+
+
+def powerless(findings: Findings, target_id: str) -> bool:
+    """Whether the target is judged in a region where not even the reference's reconstruction would be a copy."""
+    mine = [judge for judge in findings.regions if (judge.role, judge.item_id) == ("target", target_id)]
+    return any(not judge.has_power for judge in mine)
 
 
 def gaps_of(cells: Cells, mitigation: str | None, target_id: str, searches: list[str]) -> list[str]:

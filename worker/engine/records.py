@@ -4,16 +4,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from palimpsest.contract.report import Detected, Referenced, Replication, StageCost
+from palimpsest.contract.report import Detected, LocalJudge, Referenced, Replication, StageCost
+from palimpsest.contract.request import Region
 
 
 class ItemRecord(BaseModel):
-    """One item on one model, by probe id; None where the probe could not be asked."""
+    """One item on one model, by probe id; None where the probe could not be asked.
+
+    ``region`` is where it was judged, None for the whole image: a control is an item in each of the targets' regions.
+    """
 
     item_id: str
     role: str
     group: str
     probes: dict[str, Replication | None]
+    region: Region | None = None
 
 
 class ProbeRecord(BaseModel):
@@ -58,6 +63,14 @@ class ReferenceRecord(BaseModel):
     """What stands in for the images of a batch's targets that came without one."""
 
     items: list[Referenced]
+    cost: StageCost
+
+
+class RegionRecord(BaseModel):
+    """The judges of all items in one region."""
+
+    region: Region
+    items: list[LocalJudge]
     cost: StageCost
 
 

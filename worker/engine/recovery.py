@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from safetensors.torch import load, save
 from torch import Tensor
 
+from palimpsest.contract.request import Region
 from worker.engine.conditioning import Conditioning
 from worker.engine.edits import Edit, said_in
 from worker.engine.setting import Sampler, Setting
@@ -27,7 +28,8 @@ class Recovery(BaseModel):
     """What an embedding's pictures were drawn from, and how near they were to the item's image.
 
     ``model`` and ``judge`` are digests, ``edit`` that of the mitigation's kept file (None: nothing was changed; empty:
-    it was not kept), ``group`` whose masks of it were met, ``text`` what y encodes where words were found.
+    it was not kept), ``group`` whose masks of it were met, ``text`` what y encodes where words were found, ``region``
+    what of the item's image was compared, where that was not the whole.
     """
 
     model: str
@@ -42,6 +44,7 @@ class Recovery(BaseModel):
     judge: str
     threshold: float
     scores: list[float]
+    region: Region | None = None
 
     @property
     def nearest(self) -> int:

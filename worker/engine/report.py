@@ -32,6 +32,7 @@ def conclude(findings: Findings) -> AuditReport:
         verdicts=verdicts,
         detections=findings.detections,
         references=findings.references,
+        regions=findings.regions,
         analyses=findings.analyses,
         summary=summary,
         cost=cost_of(findings),

@@ -1,6 +1,7 @@
 """What searches share: candidates compete on noise kept apart, and a hit counts when unused seeds confirm it.
 
     rank     the loss of a candidate y for x_0:  mean over B of ‖ε − ε_θ(x_t, t, y)‖², on (t, ε) that no search has seen
+             (where a region of the image is judged, over the latents it lies in: the rest of it need not come back)
     look     a few pictures; where they replicate, full sampling on unused seeds has the last word
     final    at the end of the budget, full sampling on the evaluation seeds
 
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from worker.engine.conditioning import Hear, as_it_is
 from worker.engine.diffusion import denoising_loss
-from worker.engine.items import Answer, Trial
+from worker.engine.items import Answer, Item, Trial
+from worker.engine.regions import mask
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting, rows
 
@@ -48,7 +50,26 @@ def losses(
     def eps_theta(x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         return setting.model.eps(x_t, t, y, None if groups is None else groups[which])
 
-    return denoising_loss(eps_theta, x_0[which], y, t, eps, setting.model.alpha_bar)
+    m = masks([trial.item for trial in trials], x_0)
+    return denoising_loss(
+        eps_theta, x_0[which], y, t, eps, setting.model.alpha_bar, mask=None if m is None else m[which]
+    )
+
+
+def masks(items: list[Item], x_0: Tensor) -> Tensor | None:
+    """m of every item, N×1×H×W, ones where its whole image is judged; None where all are judged as a whole."""
+    if all(item.local is None for item in items):
+        return None
+    H, W = x_0.shape[-2:]
+    whole = torch.ones(1, H, W)
+    return torch.stack(
+        [
+            whole
+            if item.local is None
+            else mask(item.local.region, (item.picture.shape[1], item.picture.shape[2]), (H, W))
+            for item in items
+        ]
+    )
 
 
 def gradients(

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from worker.engine import partial_copies
 from worker.engine.conditioning import Conditioning, Hear, generate, realized, standing
 from worker.engine.edits import Edit
 from worker.engine.items import Item, Trial
 from worker.engine.model import DiffusionModel
+from worker.engine.regions import box
 from worker.engine.scorers.sscd import Descriptor, similarity
 from worker.engine.scorers.tiled_l2 import tiled_l2
 from worker.engine.seeds import generator_for, noise
@@ -96,16 +98,31 @@ class Setting:
         return [self.neutral[i * N // n] for i in range(n)]
 
     def score(self, pictures: Tensor, item: Item) -> Score:
-        """How near the pictures are to the item's image, or the nearest of its images."""
-        references = [item.picture, *item.others]
-        near = torch.stack([similarity(self.descriptor, pictures, image) for image in references]).amax(dim=0)
-        far = torch.stack([tiled_l2(pictures, image) for image in references]).amin(dim=0)
+        """How near the pictures are to the item's image, to the nearest of its images, or to its region of one."""
+        near, far = self._compared(pictures, item)
+        threshold, tiled_l2_threshold = self.thresholds(item)
         return Score(
             similarity=[round(float(s), 5) for s in near],
             distance=[round(float(d), 5) for d in far],
-            hits=int((near > self.descriptor.threshold).sum()),
-            second_hits=int((far < self.descriptor.tiled_l2_threshold).sum()),
+            hits=int((near > threshold).sum()),
+            second_hits=int((far < tiled_l2_threshold).sum()),
         )
+
+    def thresholds(self, item: Item) -> tuple[float, float]:
+        """Of the descriptor and of the second judge: those of the item's region where it has one."""
+        judge = item.local or self.descriptor
+        return judge.threshold, judge.tiled_l2_threshold
+
+    def _compared(self, pictures: Tensor, item: Item) -> tuple[Tensor, Tensor]:
+        """Both judges' word on every picture."""
+        if item.local is not None:
+            b = box(item.local.region, *item.picture.shape[-2:])
+            near = partial_copies.similarity(self.descriptor, pictures, item.picture, b)
+            return near, partial_copies.distance(pictures, item.picture, b)
+        references = [item.picture, *item.others]
+        near = torch.stack([similarity(self.descriptor, pictures, image) for image in references]).amax(dim=0)
+        far = torch.stack([tiled_l2(pictures, image) for image in references]).amin(dim=0)
+        return near, far
 
     def replicates(self, score: Score) -> bool:
         """Enough of the pictures are copies, in the effort's proportion."""

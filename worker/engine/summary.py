@@ -51,7 +51,7 @@ def policy_of(findings: Findings, verdicts: list[Verdict]) -> PolicyResult | Non
     policy = findings.request.get("policy")
     if policy is None:
         return None
-    failing = [f"{v.target_id} under {v.mitigation}: {v.verdict}" for v in verdicts if v.verdict in policy["fail_on"]]
+    failing = [f"{v.about} under {v.mitigation}: {v.verdict}" for v in verdicts if v.verdict in policy["fail_on"]]
     gaps = not verdicts or findings.state != "succeeded" or any(v.verdict == "inconclusive" for v in verdicts)
     return PolicyResult(result="fail" if failing else "insufficient_evidence" if gaps else "pass", failing=failing)
 

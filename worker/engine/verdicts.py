@@ -11,6 +11,9 @@ NOT_DETECTED, NO_CONSENSUS = "NOT_DETECTED", "NO_CONSENSUS"
 NO_PROMPT = "no prompt was given: the prompt probe does not apply"
 
 
+POWERLESS = "the region's judge has no power: not even the autoencoder's copy of the reference is a copy by it"
+
+
 @dataclass(frozen=True)
 class Seen:
     """What the probes saw of one target; None where a probe was not asked or its unit is missing.
@@ -18,6 +21,7 @@ class Seen:
     ``recovered`` and ``recoverable`` are by probe id: after the mitigation, and before any. ``controls_*`` says by
     probe id whether controls at the same budget replicate beyond the bound; None where no control met this model.
     ``consensus``: the reference is what the unmitigated model draws of a prompt that a detector flags.
+    ``powerless``: it is judged in a region where the judge would not know a copy: silence says nothing.
     """
 
     prompt_before: bool | None
@@ -29,12 +33,20 @@ class Seen:
     degraded: bool
     missing: list[str]
     consensus: bool = False
+    powerless: bool = False
 
 
 def judge(seen: Seen) -> tuple[VerdictName, list[str]]:
     """One word and the reasons that limit it. A recovery counts where controls were asked and did not replicate."""
     if seen.missing:
         return "inconclusive", [f"missing: {what}" for what in seen.missing]
+    word, reasons = _judged(seen)
+    if seen.powerless and word in ("not_memorized", "not_recovered"):
+        return "inconclusive", [POWERLESS]
+    return word, reasons
+
+
+def _judged(seen: Seen) -> tuple[VerdictName, list[str]]:
     credible_before = credible(seen.recoverable, seen.controls_before)
     if not seen.prompt_before and not credible_before:
         return _never_replicated(seen)

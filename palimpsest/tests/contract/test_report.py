@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from palimpsest.contract import schema
 from palimpsest.contract.report import AuditReport, Rate
-from palimpsest.tests.example import a_report
+from palimpsest.tests.example import a_report, with_the_owl_in_a_region
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.json"
 
@@ -68,3 +68,18 @@ def test_a_report_from_before_files_were_named_is_read() -> None:
     earlier = json.loads(GOLDEN.read_bytes())
     del earlier["models"][0]["files"]
     assert AuditReport.model_validate(earlier).models[0].files == {}
+
+
+def test_a_report_from_before_there_were_regions_is_read() -> None:
+    """Every image of it was judged as a whole."""
+    older = json.loads(GOLDEN.read_bytes())
+    del older["regions"]
+    for verdict in older["verdicts"]:
+        del verdict["scope"]
+    assert AuditReport.model_validate(older) == a_report()
+
+
+def test_a_verdict_on_a_region_is_named_as_such() -> None:
+    """Shares of the image, by their ends; a whole one is the target's id alone."""
+    owl, fox = with_the_owl_in_a_region().verdicts[:2]
+    assert (owl.about, fox.about) == ("owl (region x 0.25–0.75, y 0.5–0.75)", "fox")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from palimpsest.contract.request import MOST_TARGETS, PIECE, AuditRequest, InlineImage, pieces
+from palimpsest.contract.request import MOST_TARGETS, PIECE, AuditRequest, InlineImage, Region, pieces
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 ASKED: dict[str, Any] = {
@@ -158,3 +158,12 @@ def test_a_request_cannot_be_changed() -> None:
     """Requests are frozen: what is echoed is what was asked."""
     with pytest.raises(ValidationError, match="frozen"):
         parse().seed = 1  # type: ignore[misc]
+
+
+def test_a_region_ends_inside_the_image_up_to_rounding() -> None:
+    """0.7 + 0.3 is 1, whatever it is as floats; 0.75 + 0.5 is beyond. In pixels: the nearest edges, never outside."""
+    whole = Region(x=0.7, y=0.1, width=0.3, height=0.9)
+    assert whole.inside
+    assert whole.pixels(10, 20) == (7, 2, 10, 20)
+    assert not Region(x=0.75, y=0.0, width=0.5, height=1.0).inside
+    assert not Region(x=0.0, y=0.75, width=1.0, height=0.5).inside

@@ -11,7 +11,7 @@ from palimpsest.contract.report import AuditReport
 from palimpsest.pages.report_page import SIGNS, WORDS
 from palimpsest.pages.strips import MOST
 from palimpsest.renderings.people import render
-from palimpsest.tests.example import a_report
+from palimpsest.tests.example import a_report, with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import original, with_verdicts
 
 ENEMY = "\"'><script>alert(1)</script><img src=//evil/x onerror=alert(1)>"
@@ -130,3 +130,15 @@ def test_the_request_can_be_copied() -> None:
     [told] = [text for text in page.text if text.startswith("{\n")]
     assert "\u202e" not in told
     assert json.loads(told) == request
+
+
+def test_a_region_is_framed_on_the_targets_picture() -> None:
+    """In hundredths of the picture, whatever its size; the sentence stands above it, and the answer counts it."""
+    report = with_the_owl_in_a_region()
+    targets = [{"id": "owl", "images": [{"sha256": "ab" * 32}]}]
+    shown = original(report.model_copy(update={"request": report.request | {"targets": targets}}))
+    page = render(shown).decode()
+    assert '<rect x="25.0" y="50.0" width="50.0" height="25.0"/>' in page
+    assert page.count('class="judged"') == 1
+    assert "Judged in the region x 0.25–0.75, y 0.5–0.75 of its image" in page
+    assert "1 of 2 targets are judged in a region of their image" in page

@@ -6,7 +6,7 @@ import pytest
 
 from palimpsest.contract.report import AuditReport, Referenced
 from palimpsest.pages.strips import MOST, strips
-from palimpsest.tests.example import a_report
+from palimpsest.tests.example import REGION, a_report, with_the_owl_in_a_region
 
 DIGEST = "ab" * 32
 
@@ -93,3 +93,23 @@ def test_of_many_targets_the_gravest_are_shown() -> None:
     assert len(shown) == MOST
     assert [strip.target for strip in shown[:2]] == ["grave", "t0"]
     assert told(report.model_copy(update={"verdicts": verdicts}))[0].target == "t0"
+
+
+def test_a_region_is_told_and_framed() -> None:
+    """In a sentence with its threshold, and as a frame on the target's own picture, which is all of it."""
+    owl, fox = told(with_the_owl_in_a_region())
+    assert owl.scope == (
+        "Judged in the region x 0.25–0.75, y 0.5–0.75 of its image, and there alone: a copy is more similar than 0.75 "
+        "at one of 27 places, which none of 99 pictures of neutral prompts is."
+    )
+    assert [picture.frame for picture in owl.before] == [REGION, None, None]
+    assert (fox.scope, fox.before[0].frame) == ("", None)
+
+
+def test_a_judge_without_power_is_said_to_have_none() -> None:
+    """Silence there says nothing; where it was not even fixed, the region is still told."""
+    report = with_the_owl_in_a_region()
+    blind = report.model_copy(update={"regions": [report.regions[0].model_copy(update={"has_power": False})]})
+    assert told(blind)[0].scope.endswith("The judge has no power there: it would not know a copy.")
+    unfixed = report.model_copy(update={"regions": []})
+    assert told(unfixed)[0].scope == "Judged in the region x 0.25–0.75, y 0.5–0.75 of its image, and there alone."

@@ -10,7 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from palimpsest.contract.verdicts import VERDICTS
 from palimpsest.renderings import cyclonedx, mappings
 from palimpsest.renderings.original import Original
-from palimpsest.tests.example import FILES, a_report
+from palimpsest.tests.example import FILES, a_report, with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import beside_a_baseline, original, with_verdicts
 
 STRICT = JsonStrictValidator(SchemaVersion.V1_6)
@@ -151,3 +151,16 @@ def test_neither_captions_nor_embeddings_are_in_it() -> None:
     """Digests of pictures only."""
     text = cyclonedx.render(original()).decode()
     assert not any(private in text for private in ("a watchful owl", "sha256:01"))
+
+
+def test_a_claim_of_a_region_is_of_no_more() -> None:
+    """And what is a copy there is by the region's own threshold, 0.75; the fox's evidence has the descriptor's."""
+    found = bill(original(with_the_owl_in_a_region()))["declarations"]
+    claims = {each["bom-ref"]: each["predicate"] for each in found["claims"]}
+    part = "the region x 0.25–0.75, y 0.5–0.75 of the training image owl"
+    assert claims["claim:none:owl"] == f"The model does not hold {part}."
+    assert claims["claim:nemo:owl"] == f"T{part[1:]} is removed by nemo."
+    assert claims["claim:nemo:fox"] == "The training image fox is removed by nemo."
+    told = {each["bom-ref"]: each["description"] for each in found["evidence"]}
+    assert told["evidence:nemo:owl:adversarial_embedding"].endswith("where 0.75 is a copy")
+    assert told["evidence:nemo:fox:adversarial_embedding"].endswith("where 0.5 is a copy")

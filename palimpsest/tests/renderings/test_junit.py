@@ -10,6 +10,7 @@ import xmlschema
 from palimpsest.contract.verdicts import VERDICTS
 from palimpsest.renderings import junit
 from palimpsest.renderings.original import Original
+from palimpsest.tests.example import with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import original, with_verdicts
 
 JENKINS = xmlschema.XMLSchema(Path(__file__).parents[1] / "schemas" / "jenkins-junit.xsd")
@@ -94,3 +95,9 @@ def test_what_xml_cannot_say_is_left_out() -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert failure.attrib["message"].endswith("& <odd>.")
+
+
+def test_a_case_of_a_region_is_named_as_one() -> None:
+    """So that a pipeline's list never takes it for the image."""
+    [none, _] = suites(original(with_the_owl_in_a_region()))
+    assert [case.attrib["name"] for case in none.iter("testcase")] == ["owl (region x 0.25–0.75, y 0.5–0.75)", "fox"]

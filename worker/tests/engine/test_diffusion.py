@@ -134,3 +134,26 @@ def test_a_caption_leads_to_the_picture_that_diffusers_draws(model: DiffusionMod
     ).images
     ours = model.generate(x_T, model.encode_prompts(["a red fox asleep"]), steps=4, g=3.0)
     assert float((ours - theirs).abs().max()) <= 0.5 / 255 + 1e-4
+
+
+def test_a_masked_loss_is_the_mean_over_the_mask() -> None:
+    """
+    ε is 1 everywhere and ε_θ 0 in the left column, 3 in the right: errors of 1 and 4. Over the left they are 1, over
+    the right 4, over both 2.5, as without a mask.
+    """
+
+    def eps_theta(x_t: torch.Tensor, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([0.0, 3.0]).expand(x_t.shape)
+
+    eps = torch.ones(3, 2, 2, 2)
+    masks = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]).view(3, 1, 1, 2).expand(3, 1, 2, 2)
+    given = (
+        eps_theta,
+        torch.zeros(3, 2, 2, 2),
+        torch.zeros(3, 1, 1),
+        torch.tensor([0, 0, 0]),
+        eps,
+        torch.tensor([0.5]),
+    )
+    assert denoising_loss(*given, mask=masks).tolist() == [1.0, 4.0, 2.5]
+    assert denoising_loss(*given).tolist() == [2.5] * 3

@@ -5,12 +5,22 @@ from typing import Any
 
 import pytest
 
-from palimpsest.contract.report import JudgeIdentity, ModelIdentity, Replication, SecondJudge, StageCost
+from palimpsest.contract.report import (
+    JudgeIdentity,
+    LocalJudge,
+    ModelIdentity,
+    Rectangle,
+    Replication,
+    SecondJudge,
+    StageCost,
+)
+from palimpsest.contract.request import Region
 from palimpsest.contract.verdicts import VERDICTS
 from worker.engine.edits import JOINT
 from worker.engine.findings import Failure, Findings
 from worker.engine.records import ItemRecord, MitigationRecord, ProbeRecord
 from worker.engine.report import canonical, conclude, result_digest
+from worker.engine.verdicts import POWERLESS
 
 PROMPT, SEARCH = "prompt", "adversarial_embedding"
 TARGETS, CONTROLS = ["fox", "kite"], ["lamp", "boat", "drum"]
@@ -469,3 +479,75 @@ def test_weight_edits_are_not_bypassed() -> None:
     assert set(conclude(found).verdicts[2].adversarial) == {SEARCH}
     conclude(in_front())
     assert all(set(i.probes) == {PROMPT, SEARCH} for i in BEHIND.items)
+
+
+CORNER = Region(x=0.0, y=0.0, width=0.5, height=0.5)
+
+
+def in_corner(record: ItemRecord) -> ItemRecord:
+    """The same item, judged in the corner."""
+    return record.model_copy(update={"region": CORNER})
+
+
+def judge(id: str, *, has_power: bool) -> LocalJudge:
+    """How an item is judged in the corner."""
+    return LocalJudge(
+        item_id=id,
+        role="target" if id in TARGETS else "control",
+        region=Rectangle(**CORNER.model_dump()),
+        pixels=[0, 0, 16, 16],
+        looks=27,
+        threshold=0.5,
+        tiled_l2_threshold=0.1,
+        negatives=99,
+        nearest_negative=0.4,
+        false_positive_bound=0.01,
+        reconstruction=0.9 if has_power else 0.2,
+        has_power=has_power,
+    )
+
+
+def beside(*loud: str, judges: list[LocalJudge] | None = None, back: bool = True) -> Findings:
+    """The fox in a corner, the kite as a whole, three controls in either; in the corner the search finds ``loud``.
+
+    It finds the fox too if it comes ``back``; on the unmitigated model it finds no control.
+    """
+    controls = [in_corner(item(c, NO, YES if c in loud else NO)) for c in CONTROLS]
+    silent = [in_corner(each) for each in SILENT]
+    fox = in_corner(item("fox", NO, YES if back else NO))
+    after = probed("nemo", fox, item("kite", NO, NO), *SILENT, *controls)
+    before = probed(None, in_corner(item("fox", YES, YES)), item("kite", YES, YES), *SILENT, *silent)
+    joint = mitigated("nemo", {JOINT: 3}, {JOINT: [0.1]}, scope="joint")
+    return findings(probed=[before, after], mitigated=[joint, UNTOUCHED], scopes={"fox": CORNER}, regions=judges or [])
+
+
+def test_a_region_is_held_against_controls_in_it() -> None:
+    """One control of three comes back in the corner, 33 % > 2 %: the fox is not found. As whole images none does."""
+    assert words(beside()) == {"fox": "concealed", "kite": "not_recovered"}
+    assert words(beside("lamp")) == {"fox": "inconclusive", "kite": "not_recovered"}
+    [fox, kite] = [v for v in conclude(beside("lamp")).verdicts if v.mitigation == "nemo"]
+    counted = [(v.controls[SEARCH].rate.k, v.controls[SEARCH].rate.n) for v in (fox, kite)]
+    assert counted == [(1, 3), (0, 3)]
+    assert [v.scope.kind for v in (fox, kite)] == ["region", "whole"]
+
+
+def test_a_rate_over_controls_counts_each_once_by_what_speaks_most_against_it() -> None:
+    """Three controls, judged in two scopes; the lamp came back in one of them."""
+    row = next(row for row in conclude(beside("lamp")).summary.mitigations if row.mitigation == "nemo")
+    assert (row.replication_rate.control[SEARCH].k, row.replication_rate.control[SEARCH].n) == (1, 3)
+
+
+def test_a_control_whose_judge_is_blind_does_not_count() -> None:
+    """Of three in the corner one has no power there; as a whole image it counts as ever."""
+    told = conclude(beside(judges=[judge("lamp", has_power=False), judge("boat", has_power=True)])).verdicts
+    assert [v.controls[SEARCH].rate.n for v in told if v.mitigation == "nemo"] == [2, 3]
+
+
+def test_silence_of_a_blind_judge_is_inconclusive_and_a_find_is_not() -> None:
+    """The fox does not come back in its corner: not recovered, if the judge would know it; else nobody can tell."""
+    blind, seeing = [judge("fox", has_power=False)], [judge("fox", has_power=True)]
+    assert words(beside(judges=seeing, back=False))["fox"] == "not_recovered"
+    assert words(beside(judges=blind, back=False))["fox"] == "inconclusive"
+    assert words(beside(judges=blind, back=True))["fox"] == "concealed"
+    told = conclude(beside(judges=blind, back=False)).verdicts
+    assert [v.reasons for v in told if (v.target_id, v.mitigation) == ("fox", "nemo")] == [[POWERLESS]]

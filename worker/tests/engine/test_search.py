@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.engine.diffusion import denoising_loss
+from palimpsest.contract.request import Region
+from worker.engine.diffusion import denoising_loss, q_sample
 from worker.engine.edits import JOINT, Edit
 from worker.engine.items import Item, Trial
-from worker.engine.search import Candidate, answer, confirmed, draw, finals, gradients, looked_at, losses, ranks
+from worker.engine.regions import Local
+from worker.engine.search import Candidate, answer, confirmed, draw, finals, gradients, looked_at, losses, masks, ranks
 from worker.engine.seeds import generator_for
 from worker.engine.setting import Setting
 from worker.tests import tiny
@@ -128,3 +130,24 @@ def test_an_answer_has_the_whole_trace(setting: Setting, targets: list[Item]) ->
     candidate = replace(candidates(setting, 0)[0], loss=trace)
     trace.append(0.8)
     assert answer(candidate, torch.zeros(2, 3, 32, 32), 2, first_step=None, noise=()).loss == (0.9, 0.8)
+
+
+def test_a_search_denoises_the_region_alone(setting: Setting, targets: list[Item]) -> None:
+    """What the loss of a target in a region is, is that of its latents; a whole image beside it keeps its own."""
+    local = Local(Region(x=0.5, y=0.0, width=0.5, height=1.0), threshold=0.5, tiled_l2_threshold=0.1)
+    items = [replace(targets[0], local=local), targets[1]]
+    listed = trials(*items)
+    x_0, y = setting.latents(listed), setting.model.encode_prompts([item.prompt or "" for item in items])
+    t, which = torch.tensor([400, 400]), torch.arange(2)
+    eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        found = losses(setting, listed, which, x_0, y, t, eps)
+        error = (eps - setting.model.eps(q_sample(x_0, t, eps, setting.model.alpha_bar), t, y)).pow(2)
+    assert found[0].item() == pytest.approx(error[0, :, :, 4:].mean().item(), rel=1e-4)
+    assert found[1].item() == pytest.approx(error[1].mean().item(), rel=1e-4)
+
+
+def test_whole_images_have_no_mask(setting: Setting, targets: list[Item]) -> None:
+    """So that nothing of their loss changes, to the last bit."""
+    assert masks(targets, torch.zeros(3, 4, 8, 8)) is None
+    assert masks([], torch.zeros(0, 4, 8, 8)) is None
