@@ -20,6 +20,7 @@ from worker.engine.errors import MethodFailed, ModelChanged, OutOfMemory
 from worker.engine.folder import Watch, digest_of_files, files_of
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor, open_descriptor
+from worker.engine.vetting import vet
 from worker.evidence import PatientEvidence
 from worker.registrations import Registration, read, served
 from worker.settings import WorkerSettings
@@ -81,11 +82,15 @@ class Workshop:
         return self.registrations[model_id]
 
     def model(self, model_id: str, digest: str | None = None) -> DiffusionModel:
-        """The model, loaded if it is not at hand; raises ModelChanged when its files are not those of ``digest``."""
+        """The model, loaded if it is not at hand.
+
+        Raises ModelRefused for a folder that must not be read, ModelChanged when its files are not those of ``digest``.
+        """
         folder = self.registration(model_id).folder
         at_hand = None if digest is None else self.models.get(digest)
         if at_hand is not None:
             return at_hand
+        vet(folder)
         files = files_of(folder, self.watch)
         found = digest_of_files(files)
         self.files[found] = files
