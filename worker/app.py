@@ -32,7 +32,8 @@ from ledger.outbox import Message
 from palimpsest._wire import PERFORM, celery_settings, queue_of
 from worker.heartbeat import Heartbeat
 from worker.observability import configure, send_spans
-from worker.registrations import read, served
+from worker.offered import offered
+from worker.registrations import served
 from worker.settings import WorkerSettings
 
 settings = WorkerSettings()
@@ -48,7 +49,7 @@ leaving = mmap.mmap(-1, 1)
 def listen(instance: Any, **_: Any) -> None:
     """Hear the bells of the families served, and those for no family in particular, whatever the command line says."""
     queues = instance.app.amqp.queues
-    for family in (None, *served(settings.families, [read(file) for file in settings.registrations])):
+    for family in (None, *served(settings.families, offered(settings))):
         queues.select_add(queues.new_missing(queue_of(family)))
 
 

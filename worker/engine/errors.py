@@ -12,6 +12,8 @@
     - ConfigRefused       a configuration is not plain JSON within bounds
     - RemoteCode          it asks for code that comes with it
     - ClassRefused        it names a class that is not on the list
+    - SourceRefused       what it is to be fetched from is not named well, or does not hold it
+  x SourceUnreachable   what a model is fetched from does not answer (tried again)
   x JudgeRefused        the descriptor is not the one its card names
   x ImageUnreadable     a picture cannot be decoded
   x MethodFailed        a method cannot be carried out on this model or these targets
@@ -91,6 +93,19 @@ class ClassRefused(ModelRefused):
     """The model names a class that is not on the list."""
 
     code = "MODEL_CLASS_REFUSED"
+
+
+class SourceRefused(ModelRefused):
+    """A registration names no source, or one that does not hold the model."""
+
+    code = "MODEL_SOURCE_REFUSED"
+
+
+class SourceUnreachable(EngineError):
+    """What a model is fetched from does not answer, or not with what it lists."""
+
+    code = "MODEL_SOURCE_UNREACHABLE"
+    again = True
 
 
 class JudgeRefused(EngineError):

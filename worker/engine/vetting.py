@@ -76,6 +76,12 @@ def belongs(path: PurePosixPath) -> bool:
     return any(fnmatchcase(path.name, pattern) for pattern in LAYOUT.get(str(path.parent), ()))
 
 
+def wanted(path: PurePosixPath) -> bool:
+    """Whether a file of the layout is fetched: weights of one precision; no safety checker, which is never loaded."""
+    variant = "." in path.name.partition(".safetensors")[0] and ".safetensors" in path.name
+    return belongs(path) and not variant and path.parts[0] != "safety_checker"
+
+
 def _files_in(folder: Path) -> Iterator[PurePosixPath]:
     """Every file, in order. Raises FileRefused for a link, for what is no file, and for too much."""
     if not folder.is_dir():
