@@ -1,5 +1,6 @@
 """Folders that are vetted before anything in them is loaded."""
 
+import json
 import shutil
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -80,6 +81,28 @@ def test_loading_vets_first(demo: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelRefused) as refused:
             DiffusionModel.load(tmp_path / name)
         assert refused.value.code == code, name
+
+
+def test_stable_diffusions_own_layout_loads(demo: Path, tmp_path: Path) -> None:
+    """As its first repositories have it: PNDM, a feature extractor of the old name, a safety checker not fetched."""
+    folder = tmp_path / "sd"
+    shutil.copytree(demo / "model", folder)
+    index = {
+        **json.loads((folder / "model_index.json").read_text()),
+        "feature_extractor": ["transformers", "CLIPFeatureExtractor"],
+        "requires_safety_checker": True,
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "scheduler": ["diffusers", "PNDMScheduler"],
+    }
+    scheduler = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "skip_prk_steps": True}
+    extractor = {"feature_extractor_type": "CLIPFeatureExtractor", "crop_size": 224, "size": 224}
+    for path, content in {
+        "model_index.json": index,
+        "scheduler/scheduler_config.json": scheduler,
+        "feature_extractor/preprocessor_config.json": extractor,
+    }.items():
+        hostile_models.put(folder, path, content)
+    assert DiffusionModel.load(folder).alpha_bar.shape == (1000,)
 
 
 @given(st.binary(max_size=200))
