@@ -18,7 +18,7 @@ from ledger.errors import EvidenceCorrupt, EvidenceMissing, StaleFence
 from ledger.outbox import Message
 from ledger.units import Ticket
 from worker.cards import method_cards, model_card
-from worker.engine.errors import Cancelled, EngineError, ModelChanged, ModelRefused
+from worker.engine.errors import Cancelled, EngineError, ModelRefused
 from worker.evidence import EvidenceAway
 from worker.heartbeat import Heartbeat
 from worker.job import Outcome
@@ -55,12 +55,12 @@ def publish(workshop: Workshop, tenant: str) -> None:
 
 
 def inspected(workshop: Workshop) -> list[dict[str, Any]]:
-    """The cards of its models; one that cannot be loaded is offered no longer. Raises ModelRefused or ModelChanged."""
+    """The cards of its models; one that is refused is offered no longer. Raises ModelRefused when none is left."""
     cards = []
     for registration in list(workshop.registrations.values()):
         try:
             cards.append(model_card(workshop, registration).model_dump(mode="json"))
-        except (ModelRefused, ModelChanged) as error:
+        except ModelRefused as error:
             log.error("model.refused", registration=str(registration.file), code=error.code, detail=str(error))
             del workshop.registrations[registration.id]
             if not workshop.registrations:

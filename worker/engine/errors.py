@@ -12,7 +12,7 @@
     - ConfigRefused       a configuration is not plain JSON within bounds
     - RemoteCode          it asks for code that comes with it
     - ClassRefused        it names a class that is not on the list
-    - SourceRefused       what it is to be fetched from is not named well, or does not hold it
+  x SourceRefused       what a model is fetched from is not named well, or does not hold it
   x SourceUnreachable   what a model is fetched from does not answer (tried again)
   x JudgeRefused        the descriptor is not the one its card names
   x ImageUnreadable     a picture cannot be decoded
@@ -95,7 +95,7 @@ class ClassRefused(ModelRefused):
     code = "MODEL_CLASS_REFUSED"
 
 
-class SourceRefused(ModelRefused):
+class SourceRefused(EngineError):
     """A registration names no source, or one that does not hold the model."""
 
     code = "MODEL_SOURCE_REFUSED"

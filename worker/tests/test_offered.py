@@ -1,6 +1,9 @@
 """Which models a worker offers, of those it is told of, and that a fetched one is loaded with nobody to ask."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from ledger import catalogue
 from worker import offered
-from worker.engine.errors import ModelChanged, ModelPickled, SourceRefused, SourceUnreachable
+from worker.engine.errors import ModelChanged, ModelPickled, ModelRefused, SourceRefused, SourceUnreachable
 from worker.engine.folder import digest_of
 from worker.settings import WorkerSettings
 from worker.sources import place_of
@@ -103,9 +107,35 @@ def test_a_fetched_model_is_audited_with_nobody_to_ask(
 
 
 def test_a_stated_digest_holds_for_a_folder_too(demo: Path, tmp_path: Path) -> None:
-    """The right one passes, another is refused before anything is loaded."""
-    for name, digest in (("right", digest_of(demo / "model")), ("wrong", "0" * 64)):
-        file = registered(tmp_path / name, folder=str(demo / "model"), digest=digest)
-        shop = Shop.open(demo, tmp_path / "home", registrations=[file, demo / "registration.json"])
-        assert list(shop.workshop.registrations) == (["right", "tiny"] if name == "right" else ["tiny"])
-        shop.close()
+    """The right one passes; with another the worker does not open, though it has a second model."""
+    right = registered(tmp_path / "right", folder=str(demo / "model"), digest=digest_of(demo / "model"))
+    wrong = registered(tmp_path / "wrong", folder=str(demo / "model"), digest="0" * 64)
+    shop = Shop.open(demo, tmp_path / "home", registrations=[right, demo / "registration.json"])
+    assert list(shop.workshop.registrations) == ["right", "tiny"]
+    shop.close()
+    with pytest.raises(ModelChanged):
+        Shop.open(demo, tmp_path / "home", registrations=[wrong, demo / "registration.json"])
+
+
+def test_what_turns_out_to_be_no_model_is_offered_no_longer(demo: Path, tmp_path: Path) -> None:
+    """Vetted, but its parts do not go together: the catalogue has the other model only; alone it is an error."""
+    bad = registered(tmp_path / "bad", folder="model")
+    hostile_models.write(bad.parent / "model")
+    with capture_logs() as logs:
+        shop = Shop.open(demo, tmp_path / "home", registrations=[bad, demo / "registration.json"])
+    with shop.workshop.ledger.reading() as connection:
+        assert [card["id"] for card in catalogue.model_cards(connection, catalogue.HOME)] == ["tiny"]
+    assert [line["code"] for line in logs if line["event"] == "model.refused"] == ["MODEL_REFUSED"]
+    shop.close()
+    with pytest.raises(ModelRefused):
+        Shop.open(demo, tmp_path / "home", registrations=[bad])
+
+
+def test_a_worker_without_its_models_ends(tmp_path: Path) -> None:
+    """A real one, told of a branch: it ends by itself and says the code, not as if all were well."""
+    branch = registered(tmp_path / "branch", huggingface={"repo": REPO, "revision": "main"})
+    told = {"PALIMPSEST_HOME": str(tmp_path / "home"), "PALIMPSEST_REGISTRATIONS": json.dumps([str(branch)])}
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "prefork", "-c", "1"]
+    done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 1
+    assert "MODEL_SOURCE_REFUSED: a revision is a whole commit" in done.stderr

@@ -1,14 +1,15 @@
 """What a registration may name as its model's source."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from worker.engine.errors import SourceRefused
-from worker.sources import S3, HuggingFace, place_of, said, source_in
+from worker.sources import S3, HuggingFace, Source, place_of, said, source_in
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-GOOD = {
+GOOD: dict[str, tuple[dict[str, Any], str | Source]] = {
     "folder": ({"folder": "model"}, "model"),
     "a bucket": ({"s3": {"bucket": "models", "prefix": ""}}, S3("models", "")),
     "a prefix": ({"s3": {"bucket": "my.models-1", "prefix": "sd/v1_4"}}, S3("my.models-1", "sd/v1_4")),
@@ -74,7 +75,12 @@ def test_anything_else_is_refused(name: str) -> None:
 
 def test_sources_that_differ_are_kept_apart() -> None:
     """Each has a place of its own, whose name anything can bear, and says itself as it was stated."""
-    sources = [S3("models", "a"), S3("models", "b"), HuggingFace("a/b", COMMIT), HuggingFace("a/b", "f" * 40)]
+    sources: list[Source] = [
+        S3("models", "a"),
+        S3("models", "b"),
+        HuggingFace("a/b", COMMIT),
+        HuggingFace("a/b", "f" * 40),
+    ]
     places = {place_of(source, Path("/cache")) for source in sources}
     assert len(places) == 4
     assert all(place.parent == Path("/cache") and place.name.isascii() for place in places)
