@@ -46,6 +46,7 @@ NOT_RUN = {
     "palimpsest mitigations export": "it needs a real mitigation: api_tests/test_a_model_is_taken_away.py",
     "python -m worker.export": "it needs a real mitigation: api_tests/test_a_model_is_taken_away.py",
     "palimpsest replay AUDIT TARGET": "a synopsis; palimpsest/tests/test_cli.py",
+    "python -m worker.fetch": "it downloads: worker/tests/test_fetched.py",
     "python -m worker.replay": "a synopsis; worker/tests/test_replay.py",
     "python -m api_tests.screenshots": "it looks at pages in a browser: service/tests/test_pages_in_chromium.py",
     "python -m service.quota": "not run here yet: service/tests/test_quota.py",

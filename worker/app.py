@@ -30,9 +30,11 @@ from kombu.exceptions import OperationalError
 
 from ledger.outbox import Message
 from palimpsest._wire import PERFORM, celery_settings, queue_of
+from worker.engine.errors import EngineError
 from worker.heartbeat import Heartbeat
 from worker.observability import configure, send_spans
-from worker.registrations import read, served
+from worker.offered import offered
+from worker.registrations import served
 from worker.settings import WorkerSettings
 
 settings = WorkerSettings()
@@ -46,9 +48,16 @@ leaving = mmap.mmap(-1, 1)
 
 @celeryd_after_setup.connect
 def listen(instance: Any, **_: Any) -> None:
-    """Hear the bells of the families served, and those for no family in particular, whatever the command line says."""
+    """Hear the bells of the families served, and those for no family in particular, whatever the command line says.
+
+    A worker that cannot offer its models ends here: Celery would log any other exception and go on without them.
+    """
+    try:
+        models = offered(settings)
+    except EngineError as error:
+        raise SystemExit(f"{error.code}: {error}") from error
     queues = instance.app.amqp.queues
-    for family in (None, *served(settings.families, [read(file) for file in settings.registrations])):
+    for family in (None, *served(settings.families, models)):
         queues.select_add(queues.new_missing(queue_of(family)))
 
 

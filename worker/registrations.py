@@ -1,4 +1,4 @@
-"""Which models this worker offers: a JSON file beside each model names its folder, sampler, prompts and target sets."""
+"""Which models this worker offers: a JSON file for each model names its source, sampler, prompts and target sets."""
 
 import hashlib
 import json
@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from worker.engine.errors import SourceRefused
 from worker.engine.folder import family_of
+from worker.sources import MODEL, Source, place_of, source_in
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,11 @@ class SetRow:
 
 @dataclass(frozen=True)
 class Registration:
-    """What the file says; paths are relative to it."""
+    """What the file says; paths are relative to it.
+
+    ``folder`` is where the model is, or will be once it is fetched from its ``source``. ``pinned`` is the digest it
+    must have, where one is stated or was recorded.
+    """
 
     file: Path
     id: str
@@ -36,6 +42,8 @@ class Registration:
     guidance: float
     sets: dict[str, str]
     set_files: dict[str, Path]
+    source: Source | None = None
+    pinned: str | None = None
 
     @property
     def family(self) -> str:
@@ -58,18 +66,23 @@ class Registration:
         return next(row for row in self.rows(set_id) if row.id == row_id)
 
 
-def read(file: Path) -> Registration:
-    """One registration."""
+def read(file: Path, cache: Path | None = None) -> Registration:
+    """One registration; ``cache`` is where models are that were fetched. Raises SourceRefused."""
     stated: dict[str, Any] = json.loads(file.read_text())
+    source = source_in(stated)
+    if not isinstance(source, str) and cache is None:
+        raise SourceRefused(f"{file.name} names a model to be fetched, where only a folder will do")
     return Registration(
         file=file,
         id=stated["id"],
         title=stated["title"],
-        folder=file.parent / stated["folder"],
+        folder=file.parent / source if isinstance(source, str) else place_of(source, cache or Path()) / MODEL,
         steps=stated["sampler"]["steps"],
         guidance=stated["sampler"]["guidance"],
         sets={entry["id"]: entry["title"] for entry in stated["target_sets"]},
         set_files={entry["id"]: file.parent / entry["rows"] for entry in stated["target_sets"]},
+        source=None if isinstance(source, str) else source,
+        pinned=stated.get("digest"),
     )
 
 

@@ -20,6 +20,7 @@ class WorkerSettings(Places):
     registrations: list[Path] = Field([_DEMO / "registration.json"], description="one JSON file per model")
     descriptor: Path = Field(_DEMO / "descriptor" / "card.json", description="the copy-detection descriptor's card")
     families: list[str] = Field([], description="of models to serve; by default those of the registered models")
+    models: Path | None = Field(None, description="where models that were fetched are kept; by default under home")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     cache_bytes: int = Field(8 * 2**30, gt=0, description="parameters of all loaded models together")
     memory_rows: int | None = Field(None, ge=1, description="rows that fit through the denoiser, where that is known")
@@ -35,6 +36,11 @@ class WorkerSettings(Places):
     beat_seconds: float = Field(5.0, gt=0, description="between two heartbeats")
     silent_seconds: float = Field(60.0, gt=0, description="a worker whose last heartbeat is older is dead")
     stuck_seconds: float = Field(900.0, gt=0, description="so is one whose unit has not advanced for so long")
+
+    @property
+    def model_cache(self) -> Path:
+        """Where fetched models are."""
+        return (self.models or self.home / "models").absolute()
 
     @property
     def heartbeat(self) -> Path:

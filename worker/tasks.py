@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import structlog
 
@@ -17,7 +18,7 @@ from ledger.errors import EvidenceCorrupt, EvidenceMissing, StaleFence
 from ledger.outbox import Message
 from ledger.units import Ticket
 from worker.cards import method_cards, model_card
-from worker.engine.errors import Cancelled, EngineError
+from worker.engine.errors import Cancelled, EngineError, ModelRefused
 from worker.evidence import EvidenceAway
 from worker.heartbeat import Heartbeat
 from worker.job import Outcome
@@ -46,11 +47,25 @@ def open_workshop(settings: WorkerSettings) -> None:
 
 
 def publish(workshop: Workshop, tenant: str) -> None:
-    """Tell the gateway what this worker offers."""
-    cards = [model_card(workshop, r).model_dump(mode="json") for r in workshop.registrations.values()]
+    """Tell the gateway what this worker offers. Raises the last refusal when no model is left."""
+    cards = inspected(workshop)
     methods = [card.model_dump(mode="json") for card in method_cards()]
     with workshop.ledger.writing() as connection:
         catalogue.publish(connection, tenant, engine=workshop.engine, cards=cards, method_cards=methods)
+
+
+def inspected(workshop: Workshop) -> list[dict[str, Any]]:
+    """The cards of its models; one that is refused is offered no longer. Raises ModelRefused when none is left."""
+    cards = []
+    for registration in list(workshop.registrations.values()):
+        try:
+            cards.append(model_card(workshop, registration).model_dump(mode="json"))
+        except ModelRefused as error:
+            log.error("model.refused", registration=str(registration.file), code=error.code, detail=str(error))
+            del workshop.registrations[registration.id]
+            if not workshop.registrations:
+                raise
+    return cards
 
 
 def be_present() -> None:

@@ -20,8 +20,10 @@ from worker.engine.errors import MethodFailed, ModelChanged, OutOfMemory
 from worker.engine.folder import Watch, digest_of_files, files_of
 from worker.engine.model import DiffusionModel
 from worker.engine.scorers.sscd import Descriptor, open_descriptor
+from worker.engine.vetting import vet
 from worker.evidence import PatientEvidence
-from worker.registrations import Registration, read, served
+from worker.offered import offered
+from worker.registrations import Registration, served
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +63,7 @@ class Workshop:
             ledger.upgrade()
         else:
             ledger.require_current()
-        registrations = list(map(read, settings.registrations))
+        registrations = offered(settings)
         return cls(
             settings=settings,
             ledger=ledger,
@@ -81,17 +83,23 @@ class Workshop:
         return self.registrations[model_id]
 
     def model(self, model_id: str, digest: str | None = None) -> DiffusionModel:
-        """The model, loaded if it is not at hand; raises ModelChanged when its files are not those of ``digest``."""
-        folder = self.registration(model_id).folder
+        """The model, loaded if it is not at hand.
+
+        Raises ModelRefused for a folder that must not be read, ModelChanged when its files are not those of ``digest``.
+        """
+        registration = self.registration(model_id)
         at_hand = None if digest is None else self.models.get(digest)
         if at_hand is not None:
             return at_hand
-        files = files_of(folder, self.watch)
+        vet(registration.folder)
+        files = files_of(registration.folder, self.watch)
         found = digest_of_files(files)
         self.files[found] = files
+        if registration.pinned not in (None, found):
+            raise ModelChanged(f"the model {model_id} is not the one that was registered or fetched")
         if digest not in (None, found):
             raise ModelChanged(f"the model {model_id} has changed since this audit was planned")
-        return self.models.get(found) or self._loaded(folder, found)
+        return self.models.get(found) or self._loaded(registration.folder, found)
 
     def _loaded(self, folder: Path, digest: str) -> DiffusionModel:
         model = self.models.load(folder, digest, self.watch)

@@ -6,6 +6,14 @@
   x ModelChanged        the weights are not the ones that were inspected
   x SetChanged          a registered picture is not the one that was planned for
   x ModelRefused        the folder is not a model this engine can load
+    - FileRefused         it holds what does not belong to a model, or leads out of it
+    - ModelPickled        a file of it is a pickle
+    - WeightsMalformed    a safetensors file is not what its header says
+    - ConfigRefused       a configuration is not plain JSON within bounds
+    - RemoteCode          it asks for code that comes with it
+    - ClassRefused        it names a class that is not on the list
+  x SourceRefused       what a model is fetched from is not named well, or does not hold it
+  x SourceUnreachable   what a model is fetched from does not answer (tried again)
   x JudgeRefused        the descriptor is not the one its card names
   x ImageUnreadable     a picture cannot be decoded
   x MethodFailed        a method cannot be carried out on this model or these targets
@@ -48,7 +56,56 @@ class SetChanged(EngineError):
 class ModelRefused(EngineError):
     """The folder does not hold a model this engine can load."""
 
-    code = "MODEL_CHANGED"
+    code = "MODEL_REFUSED"
+
+
+class FileRefused(ModelRefused):
+    """The folder holds a file that belongs to no model, or one that is not in it."""
+
+    code = "MODEL_FILE_REFUSED"
+
+
+class ModelPickled(ModelRefused):
+    """A file is a pickle by its content, or is named like one."""
+
+    code = "MODEL_PICKLED"
+
+
+class WeightsMalformed(ModelRefused):
+    """A safetensors file is not what its header says."""
+
+    code = "MODEL_WEIGHTS_MALFORMED"
+
+
+class ConfigRefused(ModelRefused):
+    """A configuration is not plain JSON, or out of bounds."""
+
+    code = "MODEL_CONFIG_REFUSED"
+
+
+class RemoteCode(ModelRefused):
+    """The model asks for code that comes with it."""
+
+    code = "MODEL_REMOTE_CODE"
+
+
+class ClassRefused(ModelRefused):
+    """The model names a class that is not on the list."""
+
+    code = "MODEL_CLASS_REFUSED"
+
+
+class SourceRefused(EngineError):
+    """A registration names no source, or one that does not hold the model."""
+
+    code = "MODEL_SOURCE_REFUSED"
+
+
+class SourceUnreachable(EngineError):
+    """What a model is fetched from does not answer, or not with what it lists."""
+
+    code = "MODEL_SOURCE_UNREACHABLE"
+    again = True
 
 
 class JudgeRefused(EngineError):

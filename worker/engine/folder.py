@@ -1,12 +1,12 @@
 """A model's folder before it is loaded: family, digest and size. Needs neither torch nor diffusers."""
 
 import hashlib
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.engine.errors import ModelRefused
+from worker.engine.errors import ClassRefused, ModelRefused
+from worker.engine.headers import tensors_of
+from worker.engine.strict_json import parsed
 
 Watch = Callable[[int], None]
 """Told rows of work as they pass, 0 for work of another kind; may raise to stop it."""
@@ -16,6 +16,7 @@ FAMILIES = {"StableDiffusionPipeline": "sd1"}
 
 WEIGHTS = ("unet", "vae", "text_encoder")
 BYTES_A_NUMBER = 4
+MOST_INDEX_BYTES = 2**20
 BLOCK_BYTES = 2**24
 """Read between two looks of the watch."""
 
@@ -23,11 +24,14 @@ BLOCK_BYTES = 2**24
 def family_of(folder: Path) -> str:
     """The family of the model in this folder. Raises ModelRefused for one this engine cannot load."""
     try:
-        named = json.loads((folder / "model_index.json").read_text())["_class_name"]
+        with (folder / "model_index.json").open("rb") as file:
+            named = parsed(file.read(MOST_INDEX_BYTES))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelRefused(f"{folder.name} is not a Stable Diffusion folder: it names no pipeline") from error
+    if not isinstance(named, str) or not named.isidentifier():
+        raise ClassRefused(f"{folder.name} is not a Stable Diffusion folder: what it names is no class")
     if named not in FAMILIES:
-        raise ModelRefused(f"{folder.name} is not a Stable Diffusion folder: it holds a {named}")
+        raise ClassRefused(f"{folder.name} is not a Stable Diffusion folder: it holds a {named[:80]}")
     return FAMILIES[named]
 
 
@@ -62,15 +66,5 @@ def _file_digest(path: Path, watch: Watch | None) -> str:
 
 def bytes_of(folder: Path) -> int:
     """What the model's parameters will take once they are loaded, read off the headers of its files."""
-    return sum(_bytes_in(file) for name in WEIGHTS for file in (folder / name).glob("*.safetensors"))
-
-
-def _bytes_in(file: Path) -> int:
-    with file.open("rb") as content:
-        length = int.from_bytes(content.read(8), "little")
-        header = content.read(min(length, file.stat().st_size))
-    try:
-        tensors = {name: told["shape"] for name, told in json.loads(header).items() if name != "__metadata__"}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ModelRefused(f"{file.name} in {file.parent.name} is not a safetensors file") from error
-    return sum(BYTES_A_NUMBER * math.prod(shape) for shape in tensors.values())
+    files = [file for name in WEIGHTS for file in (folder / name).glob("*.safetensors")]
+    return sum(BYTES_A_NUMBER * stored.numbers for file in files for stored in tensors_of(file).values())

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 from transformers.utils import logging as transformers_logging
@@ -23,11 +24,18 @@ from worker.engine.edits import Edit, Rows, applied
 from worker.engine.errors import ModelRefused
 from worker.engine.folder import Watch, digest_of, family_of
 from worker.engine.parts import Parts, fitting
+from worker.engine.vetting import vet
 
 MOST_ROWS = 256
 MOST_PICTURES = 32
 ORDER = ("down_blocks", "mid_block", "up_blocks")
 """In which the parts of a U-Net that hold attention are run."""
+
+UNLOADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError),
+    SafetensorError,
+)
+"""What diffusers, transformers and torch raise for configurations and weights that do not go together."""
 
 FROM_DISK: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "dtype": torch.float32}
 _CLASSES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
@@ -72,15 +80,19 @@ class DiffusionModel:
     def load(cls, folder: Path, digest: str | None = None, watch: Watch | None = None) -> "DiffusionModel":
         """From a local folder in Stable Diffusion's layout; safetensors only, nothing is downloaded.
 
+        The folder is vetted first (``worker.engine.vetting``). Raises ModelRefused, by the kind of what is wrong.
         ``digest`` spares reading it all once more; ``watch`` is called with 0 as the loading advances.
         """
+        vet(folder)
         family = family_of(folder)
         digest = digest or digest_of(folder, watch)
         try:
             pipeline = StableDiffusionPipeline.from_pretrained(
                 folder, **_parts_of(folder, watch), **FROM_DISK, safety_checker=None, requires_safety_checker=False
             )
-        except (OSError, ValueError) as error:
+        except torch.OutOfMemoryError:
+            raise
+        except UNLOADABLE as error:
             raise ModelRefused(f"{folder.name} is not a Stable Diffusion folder: {error}") from error
         for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
             part.requires_grad_(False).eval()

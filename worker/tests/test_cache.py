@@ -19,7 +19,8 @@ def folders(demo: Path, tmp_path: Path) -> dict[str, Path]:
     for n in range(3):
         folder = tmp_path / str(n)
         shutil.copytree(demo / "model", folder)
-        (folder / "notes.json").write_text(str(n))
+        with (folder / "model_index.json").open("a") as file:
+            file.write("\n" * n)
         found[digest_of(folder)] = folder
     return found
 

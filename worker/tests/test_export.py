@@ -114,7 +114,7 @@ def test_a_delta_of_another_model_is_refused(
     """Its digest is another, though every weight has the shape; nothing is written, and the exit code is 1."""
     other = tmp_path / "other"
     shutil.copytree(demo / "model", other)
-    (other / "note.txt").write_text("not the one")
+    (other / "LICENSE.txt").write_text("not the one")
     delta = taken(audited, "wanda", tmp_path)
     words = ["--delta", str(delta), "--model", str(other), "--output", str(tmp_path / "out")]
     assert export.main(words) == 1

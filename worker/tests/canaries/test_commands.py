@@ -97,7 +97,7 @@ def test_what_cannot_be_planted_is_refused_before_training(
 def test_an_audit_of_another_model_is_refused(demo: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Weights that are not the truth's, and a folder without a truth."""
     plant(demo, given)
-    (given / "out" / "model" / "note.txt").write_text("changed")
+    (given / "out" / "model" / "LICENSE.txt").write_text("changed")
     assert commands.main(["audit", str(given / "out"), "--local", "--threads", "1"]) == 4
     assert "have changed" in capsys.readouterr().err
     assert commands.main(["audit", str(given), "--local", "--threads", "1"]) == 4

@@ -99,6 +99,6 @@ def test_a_family_is_told_by_the_pipelines_class(demo: Path, tmp_path: Path) -> 
 
 def test_nothing_that_computes_is_loaded_to_tell() -> None:
     """The worker's parent asks for families, and must stay without torch."""
-    program = "import worker.engine.folder, sys; print('torch' in sys.modules, 'diffusers' in sys.modules)"
+    program = "import worker.offered, sys; print('torch' in sys.modules, 'diffusers' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert told.stdout.split() == ["False", "False"]
