@@ -6,6 +6,8 @@ bodies stay as they were drawn, but for one thing: to JSON Schema 182.0 is an in
 whole numbers are sent as such. The key that asks is never the one that is revoked.
 """
 
+from __future__ import annotations
+
 import base64
 import os
 from collections.abc import Callable
@@ -55,7 +57,7 @@ def whole(drawn: Any) -> Any:
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Replace a valid body of a sequence; spare the key."""
     if case.path_parameters and case.path_parameters.get("key_id") == os.environ.get(OWN_KEY):
         case.path_parameters["key_id"] = OTHER_KEY

@@ -17,7 +17,9 @@ from palimpsest.tests.example import a_report
 
 WHOLE = (Path(__file__).parent / "golden" / "report.json").read_bytes()
 FIELDS = sorted(json.loads(WHOLE))
-VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just([]) | st.just({}) | st.just([{}])
+VALUES: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just([]) | st.just({}) | st.just([{}])
+)
 
 
 def read(content: bytes) -> AuditReport | None:
