@@ -39,7 +39,7 @@ def read(cursor: str | None, selection: Selection) -> str | None:
         return None
     try:
         last, wanted = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _foreign() from error
     if not isinstance(last, str) or not last.isascii() or not last.isprintable() or wanted != _fingerprint(selection):
         raise _foreign()

@@ -140,8 +140,10 @@ def from_jsonl(lines: list[str], wrong: Complaints) -> Iterator[Line]:
 def validated(number: int, values: dict[str, str] | str, wrong: Complaints) -> Iterator[Line]:
     """The row that these values are, a CSV's cells or a text in JSON; none where they are no row."""
     try:
-        read = SetRow.model_validate_json if isinstance(values, str) else SetRow.model_validate
-        row = read(values)  # type: ignore[arg-type]
+        if isinstance(values, str):
+            row = SetRow.model_validate_json(values)
+        else:
+            row = SetRow.model_validate(values, strict=False)  # a cell is a text, also where it is a number
     except ValidationError as error:
         for finding in error.errors(include_url=False, include_input=False):
             complain(number, finding, wrong)  # type: ignore[arg-type]

@@ -4,9 +4,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Asked(BaseModel):
-    """Part of a request: frozen, finite, and a misspelt field is an error, never a silent default."""
+    """Part of a request: frozen, finite, and a misspelt field is an error, never a silent default.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    Strict, as the schema is: ``true`` is no number, and neither is ``"1"``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Told(BaseModel):

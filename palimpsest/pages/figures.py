@@ -83,8 +83,11 @@ def searched(rates: ReplicationRates, probes: list[str]) -> Iterator[Share | Non
 
 
 def switched_off(off: SwitchedOff | None) -> str:
-    """``0.35 % (3.5 neurons)``."""
-    return DASH if off is None else f"{percent(off.share)} ({off.count:,.4g} {off.what})"
+    """``0.35 % (3.5 neurons)``; a mean over targets has a fraction, which thousands do not need."""
+    if off is None:
+        return DASH
+    count = f"{off.count:,.0f}" if off.count >= 1000 else f"{off.count:.4g}"
+    return f"{percent(off.share)} ({count} {off.what})"
 
 
 def drift(found: Drift | None) -> str:

@@ -82,14 +82,24 @@ ETAG = _header("weak; changes with every revision")
 LOCATION = _header("where the audit is")
 REPLAYED = _header("`true` when the Idempotency-Key had been used for this request before")
 
+
+def linked(parameter: str, place: str = "id", **operations: str) -> dict[str, Any]:
+    """What can be asked about the thing that an answer tells of; its id is at ``place`` in the answer."""
+    told = {parameter: f"$response.body#/{place}"}
+    return {"links": {name: {"operationId": its, "parameters": told} for name, its in operations.items()}}
+
+
 ACCEPTED: dict[str, Any] = {
     "description": "The audit is recorded and will be done",
     "headers": {"Location": LOCATION, "Retry-After": RETRY_AFTER, "ETag": ETAG, "Idempotent-Replayed": REPLAYED},
-    "links": {
-        "status": {"operationId": "get_audit", "parameters": {"audit_id": "$response.body#/id"}},
-        "report": {"operationId": "get_report", "parameters": {"audit_id": "$response.body#/id"}},
-        "cancel": {"operationId": "cancel_audit", "parameters": {"audit_id": "$response.body#/id"}},
-    },
+    **linked(
+        "audit_id",
+        status="get_audit",
+        report="get_report",
+        cancel="cancel_audit",
+        events="list_events",
+        page="audit_page",
+    ),
 }
 REUSED: dict[str, Any] = {
     "model": AuditStatus | Admitted,

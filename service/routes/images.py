@@ -12,10 +12,11 @@ from service.desk import the_desk
 from service.gateway import TheGateway
 from service.routes.audits import told
 from service.routes.direct import Direct
-from service.routes.documented import ALWAYS, FILES, problems
+from service.routes.documented import ALWAYS, FILES, linked, problems
 
 router = APIRouter(tags=["uploads"])
 ImageDigest = Annotated[str, Path(description="the `digest` in the answer to POST /v1/images")]
+FIRST = linked("image_digest", "data/0/digest", status="get_image", delete="delete_image")
 REFUSED = (Code.MALFORMED_REQUEST, Code.MEDIA_TYPE_UNSUPPORTED, Code.IMAGE_UNREADABLE, Code.TOO_MANY_PIXELS)
 
 
@@ -46,7 +47,7 @@ def add_direct(root: APIRouter) -> None:
         tags=["uploads"],
         status_code=201,
         response_model=UploadedImageList,
-        responses=problems(*ALWAYS, *REFUSED),
+        responses={**problems(*ALWAYS, *REFUSED), 201: FIRST},
         openapi_extra={**FILES, **WRITES.described()},
         route_class_override=Direct,
     )

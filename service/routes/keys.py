@@ -11,13 +11,17 @@ from service import keys
 from service.callers import MayAdminister
 from service.desk import TheDesk
 from service.gateway import TheGateway
-from service.routes.documented import ALWAYS, problems
+from service.routes.documented import ALWAYS, linked, problems
 
 router = APIRouter(tags=["keys"])
 SECRET = {"Cache-Control": "no-store"}
 
 
-@router.post("/v1/admin/keys", status_code=201, responses=problems(*ALWAYS, Code.MALFORMED_REQUEST))
+@router.post(
+    "/v1/admin/keys",
+    status_code=201,
+    responses={**problems(*ALWAYS, Code.MALFORMED_REQUEST), 201: linked("key_id", revoke="revoke_key")},
+)
 async def issue_key(
     asked: NewKey, gateway: TheGateway, desk: TheDesk, caller: MayAdminister, response: Response
 ) -> IssuedKey:

@@ -12,7 +12,7 @@ from service.desk import the_desk
 from service.gateway import TheGateway
 from service.routes.audits import told
 from service.routes.direct import Direct, Parameter, described
-from service.routes.documented import ALWAYS, LIST, problems
+from service.routes.documented import ALWAYS, LIST, linked, problems
 
 router = APIRouter(tags=["uploads"])
 SetId = Annotated[str, Path(description="from the answer to POST /v1/target-sets")]
@@ -30,8 +30,9 @@ REFUSED = (
     Code.TOO_MANY_PIXELS,
     Code.UNKNOWN_IMAGE,
 )
+ABOUT = linked("target_set_id", status="get_target_set", delete="delete_target_set")
 THERE: dict[int | str, dict[str, Any]] = {
-    200: {"model": UploadedSet, "description": "A set with the very same rows is there already: this one"}
+    200: {"model": UploadedSet, "description": "A set with the very same rows is there already: this one", **ABOUT}
 }
 
 
@@ -77,7 +78,7 @@ def add_direct(root: APIRouter) -> None:
         tags=["uploads"],
         status_code=201,
         response_model=UploadedSet,
-        responses={**problems(*ALWAYS, *REFUSED), **THERE},
+        responses={**problems(*ALWAYS, *REFUSED), **THERE, 201: ABOUT},
         openapi_extra={**LIST, **described(TITLE), **WRITES.described()},
         route_class_override=Direct,
     )

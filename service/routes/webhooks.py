@@ -9,10 +9,18 @@ from palimpsest.contract.webhooks import Delivery, DeliveryList, IssuedWebhook, 
 from service import hooks
 from service.callers import MayAdminister
 from service.gateway import TheGateway
-from service.routes.documented import ALWAYS, problems
+from service.routes.documented import ALWAYS, linked, problems
 
 router = APIRouter(tags=["webhooks"])
 SECRET = {"Cache-Control": "no-store"}
+
+ABOUT = linked(
+    "webhook_id",
+    status="get_webhook",
+    rotate="rotate_webhook_secret",
+    deliveries="list_deliveries",
+    remove="remove_webhook",
+)
 
 WebhookId = Annotated[str, Path(description="from the answer to POST /v1/webhooks")]
 DeliveryId = Annotated[str, Path(description="from GET /v1/webhooks/{webhook_id}/deliveries")]
@@ -22,7 +30,10 @@ Before = Annotated[str | None, Query(max_length=40, pattern=r"^msg_[0-9A-Z]{26}$
 @router.post(
     "/v1/webhooks",
     status_code=201,
-    responses=problems(*ALWAYS, Code.MALFORMED_REQUEST, Code.WEBHOOK_URL_REFUSED, Code.QUOTA_EXCEEDED),
+    responses={
+        **problems(*ALWAYS, Code.MALFORMED_REQUEST, Code.WEBHOOK_URL_REFUSED, Code.QUOTA_EXCEEDED),
+        201: ABOUT,
+    },
 )
 def create_webhook(
     asked: NewWebhook, gateway: TheGateway, caller: MayAdminister, request: Request, response: Response

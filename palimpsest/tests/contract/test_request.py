@@ -38,6 +38,25 @@ def test_a_request_survives_its_own_json() -> None:
     assert AuditRequest.model_validate_json(asked.model_dump_json(exclude_none=True)) == asked
 
 
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"seed": True}, ("seed",)),
+        ({"seed": "1"}, ("seed",)),
+        ({"seed": 1.0}, ("seed",)),
+        ({"force_new": 1}, ("force_new",)),
+        ({"force_new": "yes"}, ("force_new",)),
+        ({"mitigations": [{"kind": "wanda", "sparsity": "0.1"}]}, ("mitigations", 0, "wanda", "sparsity")),
+        ({"mitigations": [{"kind": "wanda", "sparsity": True}]}, ("mitigations", 0, "wanda", "sparsity")),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_converted(changes: dict[str, Any], place: tuple[Any, ...]) -> None:
+    """As the schema says: a boolean is no number, a text is neither."""
+    with pytest.raises(ValidationError) as refused:
+        parse(**changes)
+    assert places(refused.value) == [place]
+
+
 def test_detectors_are_told_apart_by_kind_and_id() -> None:
     """None by default; the same kind twice with an id each, and a mitigation is no detector."""
     assert parse().detectors == []

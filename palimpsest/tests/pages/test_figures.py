@@ -32,6 +32,7 @@ def test_percent(value: float, told: str) -> None:
 def test_a_mitigation_says_what_it_took_and_what_that_did() -> None:
     """A drift past its bound is called that, in words and not in colour only."""
     assert switched_off(SwitchedOff(what="weights", count=1234.0, of=10_000, share=0.1234)) == "12 % (1,234 weights)"
+    assert switched_off(SwitchedOff(what="weights", count=42_801.5, of=305_725, share=0.14)) == "14 % (42,802 weights)"
     assert drift(Drift(value=0.6, n=16, bound=0.5, degraded=True)) == "0.600, beyond the bound 0.5 (n = 16)"
     assert (switched_off(None), drift(None)) == (DASH, DASH)
     none, nemo = (compared(row, ["adversarial_embedding", "unasked"]) for row in a_report().summary.mitigations)
