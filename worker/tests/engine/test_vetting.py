@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -134,3 +135,12 @@ def test_the_layout_says_what_belongs() -> None:
     bad = ["unet/model_index.json", "config.json", "v1-5-pruned.safetensors", "README.md", "../unet/config.json"]
     assert all(belongs(PurePosixPath(path)) for path in good)
     assert not any(belongs(PurePosixPath(path)) for path in bad)
+
+
+def test_the_page_on_hostile_input_says_how_many_cases_there_are() -> None:
+    """Folders and headers, as many as the tables above have."""
+    page = (Path(__file__).parents[3] / "docs" / "security.md").read_text()
+    assert re.findall(r"<!-- (folders|headers) -->[^|]*\| (\d+) \|", page) == [
+        ("folders", str(len(FOLDERS))),
+        ("headers", str(len(HEADERS))),
+    ]
