@@ -7,6 +7,7 @@ of two, none gives 1 − 0.025^½ = 0.842 as its upper bound, one gives 0.013 to
 from datetime import UTC, datetime
 from typing import Any
 
+from palimpsest.contract.methods import NemoParams, NoMitigationParams
 from palimpsest.contract.problems import Code, FieldProblem, Problem
 from palimpsest.contract.report import (
     Analysed,
@@ -49,7 +50,7 @@ def a_request() -> AuditRequest:
         model="bundled",
         targets=[Target(id="owl", prompt="a watchful owl"), Target(id="fox", prompt="a quick fox")],
         control_set="bundled:controls",
-        mitigations=[{"kind": "none"}, {"kind": "nemo"}],
+        mitigations=[NoMitigationParams(), NemoParams()],
         labels={"release": "1"},
     )
 

@@ -33,7 +33,7 @@ def test_a_word_is_inserted_at_every_place(setting: Setting) -> None:
 @pytest.mark.parametrize("noise", ["random_tokens", "random_numbers", "repeated_words"])
 def test_the_prompt_keeps_its_words_and_gains_so_many(setting: Setting, noise: str) -> None:
     """Three insertions leave the caption a subsequence of what is asked."""
-    reword = token_noise.apply(setting, [], TokenNoiseParams(noise=noise, repeats=3)).edit.reword
+    reword = token_noise.apply(setting, [], TokenNoiseParams.model_validate({"noise": noise, "repeats": 3})).edit.reword
     assert reword is not None
     reworded = {reword(setting.model, PROMPT, own(n)) for n in range(8)}
     assert len(reworded) > 1

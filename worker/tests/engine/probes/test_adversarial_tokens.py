@@ -22,7 +22,8 @@ def trials(*items: Item) -> list[Trial]:
 
 def params(**changes: Any) -> AdversarialTokensParams:
     """A short search of small batches from the caption."""
-    return AdversarialTokensParams(**({"steps": 3, "batch_size": 2, "starts": ["prompt"], "tokens": 4} | changes))
+    asked = {"steps": 3, "batch_size": 2, "starts": ["prompt"], "tokens": 4}
+    return AdversarialTokensParams.model_validate(asked | changes)
 
 
 def run(setting: Setting, *items: Item, **changes: Any) -> list[Answer]:
