@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from palimpsest.contract.problems import Code
 from service.errors import Refusal
@@ -35,8 +36,7 @@ class Bucket:
     at: float
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(NamedTuple):
     """What a bucket says after a request: whether there was a token for it, and what is left."""
 
     policy: str

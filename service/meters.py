@@ -44,14 +44,23 @@ class RequestMeter:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        self._kinds: dict[tuple[str, str | None, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, *, method: str, route: str | None, status: int, code: str | None, seconds: float) -> None:
         """Count one answer."""
-        known = method if method in METHODS else "OTHER"
-        self._requests.labels(known, route or "none", str(status)).inc()
-        self._seconds.labels(known, route or "none").observe(seconds)
+        kind = self._kinds.get((method, route, status)) or self._kind(method, route, status)
+        kind[0].inc()
+        kind[1].observe(seconds)
         if code is not None:
             self._refusals.labels(code).inc()
+
+    def _kind(self, method: str, route: str | None, status: int) -> tuple[Counter, Histogram]:
+        """What counts answers of this kind: looked up once, for that costs more than counting."""
+        labels = method if method in METHODS else "OTHER", route or "none"
+        kind = self._requests.labels(*labels, str(status)), self._seconds.labels(*labels)
+        if method in METHODS:  # others are whatever callers think of
+            self._kinds[method, route, status] = kind
+        return kind
 
 
 class LevelMeter:

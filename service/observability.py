@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import MutableMapping
 from typing import Any, Protocol
+from uuid import uuid4
 
 import structlog
 from fastapi.telemetry import TelemetryConfig
@@ -21,7 +22,6 @@ from opentelemetry.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from ulid import ULID
 
 from service.identity import ID
 
@@ -72,7 +72,8 @@ def configure() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
-        ]
+        ],
+        cache_logger_on_first_use=True,
     )
 
 
@@ -89,7 +90,7 @@ def note(scope: MutableMapping[str, Any], **values: Any) -> None:
 def _line(scope: MutableMapping[str, Any]) -> dict[str, Any]:
     if _KEY not in scope:
         sent = Headers(scope=scope).get("x-request-id", "")
-        scope[_KEY] = {"request": sent if REQUEST_ID.fullmatch(sent) else f"req_{ULID()}"}
+        scope[_KEY] = {"request": sent if REQUEST_ID.fullmatch(sent) else f"req_{uuid4().hex}"}
     line: dict[str, Any] = scope[_KEY]
     return line
 
