@@ -226,12 +226,11 @@ def _expire(connection: Connection, ticket: Ticket) -> bool:
     uncounted = connection.execute(unseen).scalar_one_or_none()
     if uncounted is None:
         return False
+    attempts = ticket.attempt - int(uncounted)
     if not wanted(state, ticket):
         stop(connection, ticket)
-    elif uncounted:
-        requeue(connection, ticket, "unit.lost", attempts=ticket.attempt - 1)
-    elif ticket.attempt < MOST_ATTEMPTS:
-        requeue(connection, ticket, "unit.lost", attempts=ticket.attempt)
+    elif attempts < MOST_ATTEMPTS:
+        requeue(connection, ticket, "unit.lost", attempts=attempts)
     else:
         detail = f"{ticket.attempt} workers in turn stopped renewing their lease on this unit"
         bury(connection, ticket, state, "WORKER_LOST", detail)
