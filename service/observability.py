@@ -72,8 +72,7 @@ def configure() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
-        ],
-        cache_logger_on_first_use=True,
+        ]
     )
 
 
